@@ -1,0 +1,6 @@
+"""python -m vsr"""
+
+from vsr.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The contract that every backend keeps.
+
+A backend is a runtime (OpenVINO, TensorRT, torch); an engine is a frame graph built for one device
+and one frame format, loaded and ready. Backends are listed in `vsr.backends.select`.
+
+    engine.start(frame)   begins work on a frame and returns at once, unless `depth` frames are
+                          in work already: then it first waits for the oldest of them
+    pending.result()      waits for that frame's result; called again, it gives the same object
+
+Shapes: Frame of `engine.format` in, Frame of `scale` times its width and height out, same depth,
+chroma and pts. Results differ from the numpy reference by at most 1 code in fp32, 2 in bf16/fp16.
+Thread: one thread calls `start`, `result` and `close`. The input's planes must not change until
+its result is there. Results own their memory.
+Raises: OutOfMemoryError from the constructor, `start` or `result`; the engine is then of no further
+use, and no frame is lost: the caller still has it. BackendError for all else.
+"""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from vsr.errors import BackendError
+from vsr.frame import Frame, FrameFormat
+
+
+class OutOfMemoryError(BackendError, MemoryError):
+    """The device has not enough memory for frames of this size."""
+
+
+class Pending(Protocol):
+    """A frame in work."""
+
+    def result(self) -> Frame: ...
+
+
+class Engine(Protocol):
+    """A frame graph, built for one device and one frame format."""
+
+    format: FrameFormat
+    """Of the frames that go in."""
+    scale: int
+    depth: int
+    """Frames in work at once that keep the device busy."""
+    description: str
+    """Backend, device and precision in a few words, for people."""
+
+    def start(self, frame: Frame) -> Pending: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class BackendReport:
+    """What `vsr doctor` says of a backend."""
+
+    name: str
+    usable: bool
+    devices: tuple[str, ...]
+    """Each with its precisions, in words."""
+    reason: str
+    """Why it is not usable, or what it computes in by default."""

@@ -1,0 +1,192 @@
+"""OpenVINO: frame graphs on the processor (and on Intel's GPUs)."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import openvino as ov
+import platformdirs
+
+from vsr.backends.base import BackendReport, OutOfMemoryError, Pending
+from vsr.errors import BackendError
+from vsr.frame import Frame, FrameFormat
+from vsr.graph import frame_graph
+from vsr.networks.network import Network
+from vsr.settings import EngineSettings
+
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+
+
+def report() -> BackendReport:
+    """The devices that OpenVINO finds here."""
+    core = ov.Core()
+    devices = tuple(
+        f"{device}: {core.get_property(device, 'FULL_DEVICE_NAME')} "
+        f"({', '.join(precisions_of(core, device))})"
+        for device in core.available_devices
+    )
+    default = default_precision(core, "CPU")
+    return BackendReport("openvino", True, devices, f"{ov.__version__}, {default} on 8-bit films")
+
+
+def precisions_of(core: ov.Core, device: str) -> list[str]:
+    """What the device computes in natively. (A CPU's "FP16" is left out: there OpenVINO quietly
+    turns it into bf16.)"""
+    able = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+    found = ["fp32"]
+    if "BF16" in able:
+        found.append("bf16")
+    if "FP16" in able and not device.startswith("CPU"):
+        found.append("fp16")
+    return found
+
+
+def default_precision(core: ov.Core, device: str) -> str:
+    """The fastest that is exact enough for 8 bits."""
+    return next(p for p in ("fp16", "bf16", "fp32") if p in precisions_of(core, device))
+
+
+def choose_precision(
+    core: ov.Core, device: str, network: Network, form: FrameFormat, wanted: str
+) -> str:
+    """As wanted; by itself, fp32 for resampling and for more than 8 bits, else the fastest."""
+    able = precisions_of(core, device)
+    if wanted != "auto":
+        if wanted not in able:
+            raise BackendError(
+                f"OpenVINO's {device} here computes in {', '.join(able)}, not {wanted}"
+            )
+        return wanted
+    if network.exact or form.depth > 8:
+        return "fp32"
+    return default_precision(core, device)
+
+
+class OpenVinoEngine:
+    """A frame graph compiled by OpenVINO; keeps the contract of `vsr.backends.base`."""
+
+    def __init__(self, network: Network, form: FrameFormat, settings: EngineSettings) -> None:
+        core = ov.Core()
+        device = "CPU" if settings.device == "auto" else settings.device.upper()
+        if device not in core.available_devices:
+            raise BackendError(
+                f"OpenVINO has no device {settings.device} here; "
+                f"it has {', '.join(core.available_devices)}"
+            )
+        precision = choose_precision(core, device, network, form, settings.precision)
+        self.format, self.scale = form, network.scale
+        self.large = replace(form, width=form.width * self.scale, height=form.height * self.scale)
+        with translated():
+            self.compiled = compile_graph(core, device, precision, network, form, settings.threads)
+            self.depth = max(2, self.compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+            self.free = [self.compiled.create_infer_request() for _ in range(self.depth)]
+        self.busy: deque[OpenVinoPending] = deque()
+        self.description = f"OpenVINO {device} {precision}"
+
+    def start(self, frame: Frame) -> Pending:
+        if not self.free:
+            self.busy[0].result()
+        pending = OpenVinoPending(self, self.free.pop(), frame)
+        self.busy.append(pending)
+        return pending
+
+    def release(self, pending: OpenVinoPending, request: ov.InferRequest) -> None:
+        self.busy.remove(pending)
+        self.free.append(request)
+
+    def close(self) -> None:
+        for pending in list(self.busy):
+            pending.result()
+        self.free.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class OpenVinoPending:
+    """A frame in work. Its planes and its results' are shared with the request, not copied."""
+
+    def __init__(self, engine: OpenVinoEngine, request: ov.InferRequest, frame: Frame) -> None:
+        self.engine, self.frame = engine, frame
+        self.request: ov.InferRequest | None = request
+        large = engine.large
+        y = np.empty((large.height, large.width), large.dtype)
+        uv = None if large.uv_shape is None else np.empty(large.uv_shape, large.dtype)
+        self.large = replace(frame, y=y, uv=uv)
+        with translated():
+            request.set_output_tensor(0, shared(y[None, None]))
+            inputs = {"y": shared(frame.y[None, None])}
+            if uv is not None and frame.uv is not None:
+                request.set_output_tensor(1, shared(uv[None]))
+                inputs["uv"] = shared(frame.uv[None])
+            request.start_async(inputs, share_inputs=True)
+
+    def result(self) -> Frame:
+        if self.request is not None:
+            with translated():
+                self.request.wait()
+            self.engine.release(self, self.request)
+            self.request = None
+        return self.large
+
+
+def shared(array: np.ndarray) -> ov.Tensor:
+    return ov.Tensor(array, shared_memory=True)
+
+
+def compile_graph(
+    core: ov.Core, device: str, precision: str, network: Network, form: FrameFormat, threads: int
+) -> ov.CompiledModel:
+    """The frame graph, its sizes fixed, compiled; OpenVINO keeps the result in our cache."""
+    model = core.read_model(frame_graph(network, form).SerializeToString())
+    shapes: dict[str, list[int]] = {"y": [1, 1, form.height, form.width]}
+    if form.uv_shape is not None:
+        shapes["uv"] = [1, *form.uv_shape]
+    model.reshape(shapes)
+    options: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "CACHE_DIR": str(cache_folder()),
+    }
+    if device == "CPU":
+        options["NUM_STREAMS"] = threads or len(os.sched_getaffinity(0))
+        options["INFERENCE_NUM_THREADS"] = threads
+        options["ENABLE_CPU_PINNING"] = False
+    return core.compile_model(model, device, options)
+
+
+def cache_folder() -> Path:
+    return Path(platformdirs.user_cache_dir("vsr")) / "openvino"
+
+
+class translated:  # noqa: N801 (reads as a statement: with translated())
+    """Turns OpenVINO's errors into ours."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, MemoryError) or "alloc" in str(error):
+            raise OutOfMemoryError(f"OpenVINO is out of memory ({error})") from error
+        if isinstance(error, RuntimeError) and not isinstance(error, BackendError):
+            reason = str(error).strip().splitlines()[-1]
+            raise BackendError(f"OpenVINO failed: {reason}") from error

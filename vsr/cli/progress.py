@@ -1,0 +1,128 @@
+"""Progress for people (a bar) and for machines (JSON lines), both on standard error."""
+
+import json
+import sys
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from vsr.cli.options import Style
+from vsr.pipeline.upscale import Progress, Start, UpscaleReport
+
+
+class Display(Protocol):
+    """Shows one job."""
+
+    def started(self, start: Start) -> None: ...
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def finished(self, report: UpscaleReport) -> None: ...
+
+    def failed(self, source: str, message: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def make_display(style: Style) -> Display:
+    """`auto` is a bar on a terminal and plain lines elsewhere."""
+    if style is Style.json:
+        return JsonDisplay()
+    bar = style is Style.bar or (style is Style.auto and sys.stderr.isatty())
+    return TextDisplay(bar, quiet=style is Style.none)
+
+
+class TextDisplay:
+    """Lines for people, and between the first and the last a bar."""
+
+    def __init__(self, show_bar: bool, quiet: bool) -> None:
+        self.show_bar, self.quiet = show_bar, quiet
+        self.bar: tqdm[Any] | None = None
+
+    def started(self, start: Start) -> None:
+        small, large = start.info.format, start.large.format
+        rate = f", {float(start.info.rate):.3f} fps" if start.info.rate else ""
+        self.say(f"{start.source}: {small.width}x{small.height} {start.info.codec}{rate}")
+        self.say(f"  {start.network} on {start.engine}{warn_of_gpu()}")
+        self.say(f"  -> {start.output}: {large.width}x{large.height} {start.encoder}")
+        if self.show_bar:
+            self.bar = tqdm(total=start.total, unit="frame", file=sys.stderr, dynamic_ncols=True)
+
+    def progressed(self, progress: Progress) -> None:
+        if self.bar is not None:
+            if self.bar.total is not None and progress.frames > self.bar.total:
+                self.bar.total = None
+            self.bar.set_postfix_str(f"{progress.speed:.2f}x playback", refresh=False)
+            self.bar.update(progress.frames - self.bar.n)
+
+    def finished(self, report: UpscaleReport) -> None:
+        self.close()
+        for note in report.notes:
+            self.say(f"  note: {note}")
+        checked = "verified" if report.verified else "not verified"
+        repeated = f", {report.repeated} repeated" if report.repeated else ""
+        fps = report.frames / report.seconds
+        self.say(
+            f"  {report.frames} frames{repeated} in {report.seconds:.1f} s "
+            f"({fps:.1f} frames/s), {checked}: {report.output}"
+        )
+
+    def failed(self, source: str, message: str) -> None:
+        self.close()
+        print(f"vsr: {message}", file=sys.stderr)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def say(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr)
+
+
+class JsonDisplay:
+    """One JSON object a line: events start, progress, done, error."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def started(self, start: Start) -> None:
+        self.emit("start", asdict(start))
+
+    def progressed(self, progress: Progress) -> None:
+        if progress.seconds - self.last >= 0.5 or progress.frames == 1:
+            self.last = progress.seconds
+            left = None
+            if progress.total and progress.fps:
+                left = max(0.0, (progress.total - progress.frames) / progress.fps)
+            more = {"fps": progress.fps, "speed": progress.speed, "seconds_left": left}
+            self.emit("progress", {**asdict(progress), **more})
+
+    def finished(self, report: UpscaleReport) -> None:
+        self.emit("done", asdict(report))
+
+    def failed(self, source: str, message: str) -> None:
+        self.emit("error", {"source": source, "message": message})
+
+    def close(self) -> None:
+        pass
+
+    def emit(self, event: str, fields: dict[str, Any]) -> None:
+        line = json.dumps({"event": event, **fields}, default=plain)
+        print(line, file=sys.stderr, flush=True)
+
+
+def plain(value: object) -> object:
+    """What JSON has no word for."""
+    return f"{value.numerator}/{value.denominator}" if isinstance(value, Fraction) else str(value)
+
+
+def warn_of_gpu() -> str:
+    """A loud word where a GPU stands idle."""
+    from vsr.backends.select import nvidia_gpus
+
+    gpus = nvidia_gpus()
+    return f" -- NOT on the GPU ({', '.join(gpus)}): see vsr doctor" if gpus else ""

@@ -1,0 +1,147 @@
+"""vsr upscale"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vsr.cli.options import Deinterlace, Precision, Style
+from vsr.errors import UsageError, VsrError
+from vsr.settings import Clip, EncoderSettings, EngineSettings, Size, UpscaleSettings
+
+if TYPE_CHECKING:
+    from vsr.cli.progress import Display
+
+
+def upscale(
+    films: Annotated[list[str], typer.Argument(help="Films to enlarge; - is standard input.")],
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="File, folder, or - for standard output."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option("-x", "--scale", help="Factor: 2, 3, 4, 1.5, 4/3 ... [2]")
+    ] = None,
+    height: Annotated[int | None, typer.Option(help="Height as shown, instead of -x.")] = None,
+    width: Annotated[int | None, typer.Option(help="Width as shown, instead of -x.")] = None,
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Name (see vsr models) or an ONNX file.")
+    ] = "fast",
+    codec: Annotated[
+        str, typer.Option(help="h264, hevc, av1, ffv1, prores, or any FFmpeg encoder.")
+    ] = "h264",
+    crf: Annotated[float | None, typer.Option(help="Quality, lower is better.")] = None,
+    preset: Annotated[str | None, typer.Option(help="The encoder's preset.")] = None,
+    pix_fmt: Annotated[str | None, typer.Option(help="Pixel format to encode.")] = None,
+    encoder_opt: Annotated[
+        list[str] | None, typer.Option(help="Further encoder option, key=value; repeatable.")
+    ] = None,
+    container: Annotated[
+        str | None, typer.Option("-f", "--container", help="mkv, nut, y4m ... [by the name]")
+    ] = None,
+    deinterlace: Annotated[
+        Deinterlace, typer.Option(help="auto, off, frame, or field (twice the rate).")
+    ] = Deinterlace.auto,
+    start: Annotated[str | None, typer.Option(help="Begin at, seconds or h:mm:ss.")] = None,
+    end: Annotated[str | None, typer.Option(help="End at, seconds or h:mm:ss.")] = None,
+    frames: Annotated[int | None, typer.Option(help="At most so many frames.")] = None,
+    backend: Annotated[str, typer.Option(help="What computes; see vsr doctor.")] = "auto",
+    device: Annotated[str, typer.Option(help="Which of the backend's devices.")] = "auto",
+    precision: Annotated[Precision, typer.Option(help="What it computes in.")] = Precision.auto,
+    threads: Annotated[int, typer.Option(help="Processor threads; 0: all.")] = 0,
+    tile: Annotated[int, typer.Option(help="Side of a tile; 0: as memory allows.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing output.")] = False,
+    verify: Annotated[bool, typer.Option(help="Read the result back and check it.")] = True,
+    progress: Annotated[Style, typer.Option(help="auto, bar, json or none.")] = Style.auto,
+) -> None:
+    """Enlarge films. Everything but the size of the picture stays as it is."""
+    size = Size(
+        scale=parse_scale(scale) if scale else None if width or height else Fraction(2),
+        width=width,
+        height=height,
+    )
+    settings = UpscaleSettings(
+        model=model,
+        size=size,
+        clip=Clip(parse_time(start) or Fraction(0), parse_time(end), frames),
+        deinterlace=deinterlace.value,
+        engine=EngineSettings(backend, device, precision.value, threads, tile),
+        encoder=EncoderSettings(codec, crf, preset, pix_fmt, parse_options(encoder_opt or [])),
+        container=container,
+        overwrite=overwrite,
+        verify=verify,
+    )
+    if len(films) > 1 and output is not None and not is_folder(output):
+        raise UsageError(f"several films need a folder to go to, and {output} is none")
+
+    from vsr.cli.progress import make_display
+
+    display = make_display(progress)
+    failures = [film for film in films if not run_one(film, output, settings, display)]
+    if failures:
+        raise typer.Exit(1)
+
+
+def run_one(film: str, output: str | None, settings: UpscaleSettings, display: Display) -> bool:
+    """Enlarge one film; False, with the reason shown, where that failed."""
+    import os
+
+    from vsr.pipeline.upscale import upscale as run
+
+    try:
+        report = run(
+            film,
+            output,
+            settings=settings,
+            on_progress=display.progressed,
+            on_start=display.started,
+        )
+    except UsageError:
+        raise
+    except VsrError as error:
+        if os.environ.get("VSR_DEBUG") == "1":
+            raise
+        display.failed(film, " ".join(str(error).split()))
+        return False
+    finally:
+        display.close()
+    display.finished(report)
+    return True
+
+
+def is_folder(path: str) -> bool:
+    import os
+
+    return os.path.isdir(path)
+
+
+def parse_scale(word: str) -> Fraction:
+    try:
+        return Fraction(word)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"'{word}' is no scale; say 2, 1.5 or 4/3") from None
+
+
+def parse_time(word: str | None) -> Fraction | None:
+    """Seconds of "90", "90.5", "1:30" or "0:01:30.5"."""
+    if word is None:
+        return None
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", word):
+        raise UsageError(f"'{word}' is no time; say 90, 1:30 or 0:01:30.5")
+    seconds = Fraction(0)
+    for part in word.split(":"):
+        seconds = seconds * 60 + Fraction(part)
+    return seconds
+
+
+def parse_options(words: list[str]) -> dict[str, str]:
+    options: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise UsageError(f"encoder option '{word}' is not of the form key=value")
+        options[key] = value
+    return options

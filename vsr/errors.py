@@ -1,0 +1,54 @@
+"""Every error that this package raises on purpose.
+
+VsrError
+├── InputError          (ValueError)    a file of the user's: missing, no film, in the way
+│   └── UsageError                      the user's words: an unknown option, an impossible value
+├── MissingPackageError (ImportError)   an optional package is not installed; names the extra
+├── BackendError        (RuntimeError)  no backend can run here, or a named one cannot
+├── MediaError          (OSError)       a container or codec failed; carries the path
+├── VerificationError   (RuntimeError)  a finished result is not what was promised
+└── StoreError          (OSError)       a cache on disk cannot be used
+
+A message is one line: what failed, on which value, what to do.
+"""
+
+from pathlib import Path
+
+
+class VsrError(Exception):
+    """The root: `except VsrError` catches every error that this package raises on purpose."""
+
+
+class InputError(VsrError, ValueError):
+    """A file of the user's is missing, is not what it should be, or is in the way."""
+
+
+class UsageError(InputError):
+    """The user's words: an unknown name or option, a value that makes no sense."""
+
+
+class MissingPackageError(VsrError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs {package}: pip install 'vsr[{extra}]'")
+
+
+class BackendError(VsrError, RuntimeError):
+    """No backend can run here, or the named one cannot; the message gives every reason."""
+
+
+class MediaError(VsrError, OSError):
+    """A container or codec failed."""
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = str(path)
+
+
+class VerificationError(VsrError, RuntimeError):
+    """A finished result is not what was promised."""
+
+
+class StoreError(VsrError, OSError):
+    """A cache on disk cannot be used."""

@@ -1,0 +1,209 @@
+"""Which encoder, with which options, in which pixel format."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from vsr.color import MATRIX_NUMBERS
+from vsr.errors import UsageError
+from vsr.frame import SUBSAMPLING, FrameFormat, Hdr, VideoInfo
+from vsr.settings import EncoderSettings
+
+CODEC_NAMES = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "h265": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "prores": "prores_ks",
+}
+"""What people say -> the encoder that is meant."""
+
+DEFAULTS: dict[str, dict[str, str]] = {
+    "libx264": {"crf": "18", "preset": "veryfast"},
+    "libx265": {"crf": "20", "preset": "fast", "x265-params": "log-level=none"},
+    "libsvtav1": {"crf": "26", "preset": "10"},
+    "libvpx-vp9": {"crf": "26", "b": "0", "row-mt": "1", "cpu-used": "4"},
+    "ffv1": {"level": "3", "slices": "16", "slicecrc": "1"},
+    "prores_ks": {"profile": "hq"},
+}
+"""Options that stand unless the user says otherwise; the presets by the README's measurements."""
+
+CHROMA_LOCATIONS = {"left": "left", "center": "center", "topleft": "topleft"}
+
+
+def encoder_name(codec: str) -> str:
+    """The encoder's FFmpeg name. Raises UsageError where PyAV has none such."""
+    name = CODEC_NAMES.get(codec.lower(), codec)
+    try:
+        kind = av.Codec(name, "w").type
+    except av.codec.codec.UnknownCodecError:
+        raise UsageError(
+            f"no encoder '{codec}'; there is {', '.join(CODEC_NAMES)}, ffv1, "
+            "or any FFmpeg encoder by its name"
+        ) from None
+    if kind != "video":
+        raise UsageError(f"'{codec}' encodes {kind}, not video")
+    return name
+
+
+def encoder_options(name: str, settings: EncoderSettings, hdr: Hdr) -> dict[str, str]:
+    """Every option as FFmpeg takes it; the user's own win."""
+    options = dict(DEFAULTS.get(name, {}))
+    if settings.crf is not None:
+        options["crf"] = f"{settings.crf:g}"
+    if settings.preset is not None:
+        options["preset"] = settings.preset
+    key, words = hdr_options(name, hdr)
+    if words:
+        options[key] = ":".join(filter(None, [options.get(key), words]))
+    for key, value in settings.options.items():
+        joined = key.endswith("-params") and key in options
+        options[key] = f"{options[key]}:{value}" if joined else value
+    return options
+
+
+def hdr_options(name: str, hdr: Hdr) -> tuple[str, str]:
+    """HDR10's static metadata in the words of the encoder: (option, value).
+
+    Units: chromaticity 0.00002, luminance 0.0001 cd/m2 (ITU-T H.265, D.3.28), except for AV1,
+    which is told plain decimals.
+    """
+    words = []
+    if hdr.mastering is not None:
+        rx, ry, gx, gy, bx, by, wx, wy, low, high = hdr.mastering
+        pairs = (("G", gx, gy), ("B", bx, by), ("R", rx, ry), ("WP", wx, wy))
+        if name == "libsvtav1":
+            text = "".join(f"{p}({float(x):.5f},{float(y):.5f})" for p, x, y in pairs)
+            words.append(f"mastering-display={text}L({float(high):.4f},{float(low):.4f})")
+        else:
+            text = "".join(f"{p}({round(x * 50000)},{round(y * 50000)})" for p, x, y in pairs)
+            text += f"L({round(high * 10000)},{round(low * 10000)})"
+            words.append(
+                f"mastering-display={text}" if name == "libx264" else f"master-display={text}"
+            )
+    if hdr.content_light is not None:
+        key = {"libx264": "cll", "libsvtav1": "content-light"}.get(name, "max-cll")
+        words.append(f"{key}={hdr.content_light[0]},{hdr.content_light[1]}")
+    option = {
+        "libx264": "x264-params",
+        "libx265": "x265-params",
+        "libsvtav1": "svtav1-params",
+    }.get(name, "")
+    return option, ":".join(words) if option else ""
+
+
+def keeps_hdr(name: str, hdr: Hdr) -> bool:
+    """Whether the encoder can carry the metadata (or there is none)."""
+    return hdr == Hdr() or bool(hdr_options(name, hdr)[0])
+
+
+def pixel_format(name: str, form: FrameFormat, wanted: str | None) -> str:
+    """The pixel format to encode: as wanted, else the frames' own, else the nearest that loses
+    least: no less depth, no less chroma, where the encoder has one such.
+
+    Raises UsageError where the encoder does not take `wanted`.
+    """
+    offered = [f.name for f in av.Codec(name, "w").video_formats or []]
+    if wanted is not None:
+        if offered and wanted not in offered:
+            raise UsageError(f"{name} does not encode {wanted}; it takes {', '.join(offered)}")
+        return wanted
+    if not offered or form.pix_fmt in offered:
+        return form.pix_fmt
+
+    def fitness(candidate: str) -> tuple[bool, bool, int, int]:
+        chroma, depth = planar(candidate)
+        size = chroma_size(chroma)
+        lossless = depth >= form.depth, size >= chroma_size(form.chroma)
+        return (*lossless, -abs(depth - form.depth), -abs(size - chroma_size(form.chroma)))
+
+    known = [f for f in offered if planar(f) != ("", 0)]
+    if not known:
+        raise UsageError(f"{name} takes none of the pixel formats known here ({offered})")
+    return max(known, key=fitness)
+
+
+def planar(pix_fmt: str) -> tuple[str, int]:
+    """(chroma, depth) of a plain planar format's name; ("", 0) for any other."""
+    for chroma in ("gray", *SUBSAMPLING):
+        for depth in (8, 9, 10, 12, 14, 16):
+            if FrameFormat(2, 2, depth, chroma).pix_fmt == pix_fmt:
+                return chroma, depth
+    return "", 0
+
+
+def chroma_size(chroma: str) -> int:
+    """Chroma samples per four luma samples, of each kind."""
+    if chroma == "gray":
+        return 0
+    across, down = SUBSAMPLING[chroma]
+    return 4 // (across * down)
+
+
+def needs_even(name: str, pix_fmt: str) -> tuple[bool, bool]:
+    """Whether this encoder refuses an odd (width, height) in this format: it is asked."""
+    return (not opens(name, pix_fmt, 97, 96), not opens(name, pix_fmt, 96, 97))
+
+
+def opens(name: str, pix_fmt: str, width: int, height: int) -> bool:
+    context = av.CodecContext.create(name, "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height, context.pix_fmt = width, height, pix_fmt
+    context.time_base = Fraction(1, 25)
+    context.options = dict(DEFAULTS.get(name, {}))
+    try:
+        context.open()
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def set_up(
+    context: VideoCodecContext, info: VideoInfo, pix_fmt: str, options: dict[str, str]
+) -> None:
+    """Tell an encoder what it is to encode and open it.
+
+    Raises UsageError for an option that the encoder does not know or a value it refuses.
+    """
+    form, tags = info.format, info.tags
+    context.width, context.height, context.pix_fmt = form.width, form.height, pix_fmt
+    context.time_base = info.time_base
+    context.framerate = encoder_rate(info.rate)
+    if info.sar is not None:
+        context.sample_aspect_ratio = info.sar
+    context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+    context.colorspace = tags.matrix if tags.matrix else MATRIX_NUMBERS[form.color_matrix]
+    context.color_range = tags.range
+    if planar(pix_fmt)[0] in ("420", "422"):
+        options = {"chroma_sample_location": CHROMA_LOCATIONS[form.chroma_location], **options}
+    context.options = options
+    try:
+        context.open()
+    except av.FFmpegError as error:
+        words = " ".join(f"{k}={v}" for k, v in options.items())
+        problem = error.strerror or str(error)
+        raise UsageError(
+            f"{context.name} refuses {form.width}x{form.height} {pix_fmt} with {words}: {problem}"
+        ) from error
+    unknown = [key for key in context.options if key in options]
+    if unknown:
+        raise UsageError(f"{context.name} has no option {', '.join(unknown)}")
+
+
+def encoder_rate(rate: Fraction | None) -> Fraction:
+    """A frame rate that rate control can live with; it decides no timestamp."""
+    return rate.limit_denominator(1001) if rate and 1 <= rate <= 1000 else Fraction(25)
+
+
+def large_info(info: VideoInfo, width: int, height: int) -> VideoInfo:
+    """What is to be written: the source's info at another size, a mirror matrix's shift scaled."""
+    matrix = info.display_matrix
+    if matrix is not None:
+        across, down = Fraction(width, info.format.width), Fraction(height, info.format.height)
+        x, y = round(matrix[6] * across), round(matrix[7] * down)
+        matrix = (*matrix[:6], x, y, matrix[8])
+    form = replace(info.format, width=width, height=height)
+    return replace(info, format=form, display_matrix=matrix)

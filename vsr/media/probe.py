@@ -1,0 +1,162 @@
+"""What a film says about itself, and what has to be concluded where it does not say."""
+
+import struct
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+from av.sidedata.sidedata import SideData, Type
+from av.video.stream import VideoStream
+
+from vsr.color import MATRIX_NAMES, guess_matrix
+from vsr.errors import InputError
+from vsr.frame import ColorTags, FrameFormat, Hdr, VideoInfo
+from vsr.media.filters import chroma_location
+
+GUESSED_TAGS = {"bt709": (1, 1, 1), "bt601": (6, 6, 6)}
+"""Matrix -> primaries, transfer and matrix of an untagged film of that age."""
+
+CENTER_CODECS = {"mjpeg", "mpeg1video", "gif", "png", "h261", "svq1", "svq3"}
+"""Codecs whose chroma lies in the middle where nothing says otherwise (JPEG's and MPEG-1's way)."""
+
+
+def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
+    """All about the stream that its header and its first picture tell."""
+    notes: list[str] = []
+    chroma, depth = working_format(first.format, notes)
+    is_rgb = first.format.is_rgb
+    tags = color_tags(first)
+    matrix = MATRIX_NAMES.get(tags.matrix)
+    if is_rgb:
+        matrix, tags = "bt709", ColorTags(1, 1 if tags.transfer == 2 else tags.transfer, 1, 1)
+        notes.append("RGB: computed and written as 4:4:4 BT.709")
+    elif matrix is None and chroma != "gray":
+        if tags.matrix not in (0, 2):
+            raise InputError(f"color matrix {tags.matrix} (H.273) is not supported")
+        matrix = guess_matrix(first.width, first.height)
+        notes.append(f"colour matrix not tagged: taken for {matrix}, from its size, and tagged so")
+        primaries, transfer, number = GUESSED_TAGS[matrix]
+        tags = ColorTags(
+            primaries=primaries if tags.primaries == 2 else tags.primaries,
+            transfer=transfer if tags.transfer == 2 else tags.transfer,
+            matrix=number,
+            range=tags.range,
+        )
+    full = tags.range == 2 or (
+        tags.range == 0 and (chroma == "gray" or "yuvj" in first.format.name)
+    )
+    tags = replace(tags, range=2 if full else 1)
+
+    sar = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    form = FrameFormat(
+        width=first.width,
+        height=first.height,
+        depth=depth,
+        chroma=chroma,
+        color_matrix=matrix or "bt709",
+        full_range=full,
+        chroma_location=siting(stream.codec_context.name, tags, chroma, first),
+    )
+    assert stream.time_base is not None
+    return VideoInfo(
+        format=form,
+        codec=stream.codec_context.name,
+        source_pix_fmt=first.format.name,
+        time_base=stream.time_base,
+        rate=stream.average_rate or stream.guessed_rate or None,
+        tags=tags,
+        sar=sar or None,
+        display_matrix=display_matrix(first),
+        rotation=first.rotation,
+        hdr=hdr_metadata(first, notes),
+        frames=stream.frames or None,
+        duration=seconds(stream),
+        notes=tuple(notes),
+    )
+
+
+def seconds(stream: VideoStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    whole = stream.container.duration  # type: ignore[attr-defined]
+    return whole / av.time_base if whole else None
+
+
+def working_format(form: av.VideoFormat, notes: list[str]) -> tuple[str, int]:
+    """The planar format that pictures are computed in, (chroma, depth), nothing lost but alpha."""
+    components = form.components
+    depth = max(component.bits for component in components)
+    kinds = [component for component in components if not component.is_alpha]
+    if len(kinds) < len(components) or form.name in ("pal8",):
+        notes.append("transparency is not kept")
+    if form.name == "pal8":
+        return "444", 8
+    depth = next(d for d in (8, 9, 10, 12, 14, 16) if d >= depth)
+    if form.is_rgb:
+        return "444", depth
+    if len(kinds) < 3:
+        return "gray", depth
+    across, down = (
+        -(-whole // part)
+        for whole, part in (
+            (kinds[0].width, kinds[1].width),
+            (kinds[0].height, kinds[1].height),
+        )
+    )
+    chroma = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}.get((across, down))
+    if chroma is None:
+        notes.append(f"{form.name}: computed and written as 4:4:4")
+        chroma = "444"
+    return chroma, depth
+
+
+def color_tags(picture: av.VideoFrame) -> ColorTags:
+    return ColorTags(
+        primaries=int(picture.color_primaries),
+        transfer=int(picture.color_trc),
+        matrix=int(picture.colorspace),
+        range=int(picture.color_range),
+    )
+
+
+def siting(codec: str, tags: ColorTags, chroma: str, picture: av.VideoFrame) -> str:
+    """left, center or topleft: as the stream says, else as its kind usually has it.
+
+    Source for the defaults: ITU-T H.264, E.2.1 (left); ITU-R BT.2100, table 6 note (top left for
+    BT.2020); ISO/IEC 10918-5 (JPEG) and 11172-2 (MPEG-1) (center).
+    """
+    if chroma in ("gray", "444"):
+        return "left"
+    said = chroma_location(picture)
+    if said in ("left", "center", "topleft"):
+        return said
+    if codec in CENTER_CODECS:
+        return "center"
+    return "topleft" if tags.matrix in (9, 10) and chroma == "420" else "left"
+
+
+def side_data(picture: av.VideoFrame) -> list[SideData]:
+    """PyAV 18 calls this a mapping, but iterating gives the entries themselves."""
+    return list(picture.side_data)  # type: ignore[arg-type]
+
+
+def display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
+    for data in side_data(picture):
+        if data.type == Type.DISPLAYMATRIX:
+            return struct.unpack("9i", bytes(data)[:36])
+    return None
+
+
+def hdr_metadata(picture: av.VideoFrame, notes: list[str]) -> Hdr:
+    """HDR10's static metadata. Layout: AVMasteringDisplayMetadata, AVContentLightMetadata."""
+    mastering, light = None, None
+    for data in side_data(picture):
+        if data.type == Type.MASTERING_DISPLAY_METADATA:
+            *numbers, has_primaries, has_luminance = struct.unpack("20i2i", bytes(data)[:88])
+            ratios = [Fraction(n, d or 1) for n, d in zip(numbers[::2], numbers[1::2])]
+            mastering = tuple(ratios) if has_primaries and has_luminance else None
+        elif data.type == Type.CONTENT_LIGHT_LEVEL:
+            light = struct.unpack("2I", bytes(data)[:8])
+        elif data.type in (Type.DOVI_METADATA, Type.DYNAMIC_HDR_PLUS):
+            notes.append(f"{data.type.name}: made for the small picture, not kept")
+    return Hdr(mastering, light)

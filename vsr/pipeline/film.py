@@ -1,0 +1,71 @@
+"""Large frames for people who bring their own loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsr.frame import Frame, VideoInfo
+from vsr.media.encoder import large_info
+from vsr.media.planes import to_rgb
+from vsr.media.reader import Reader
+from vsr.networks.catalog import find_network
+from vsr.pipeline.enlarge import EnlargeReport, enlarge
+from vsr.pipeline.prefetch import prefetch
+from vsr.pipeline.upscale import DECODED_AHEAD, open_engine
+from vsr.settings import EngineSettings
+
+
+class UpscaledFilm:
+    """A film's frames, enlarged by the network's own factor, one after the other.
+
+        with UpscaledFilm("movie.mp4", scale=2) as film:
+            for frame in film:
+                print(frame.pts * film.info.time_base, film.rgb(frame).shape)
+
+    Raises what `upscale` raises, and leaves nothing open.
+    """
+
+    def __init__(
+        self,
+        src: str | Path,
+        scale: int = 2,
+        model: str = "fast",
+        engine: EngineSettings = EngineSettings(),  # noqa: B008 (frozen)
+    ) -> None:
+        self.stack = ExitStack()
+        with ExitStack() as opening:
+            self.reader = opening.enter_context(Reader(src))
+            form = self.reader.info.format
+            network = find_network(model, Fraction(scale))
+            self.engine = opening.enter_context(open_engine(network, form, engine))
+            self.stack = opening.pop_all()
+        size = form.width * network.scale, form.height * network.scale
+        self.info: VideoInfo = large_info(self.reader.info, *size)
+        """Of the large film."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        with prefetch(self.reader.frames(), DECODED_AHEAD, "decode") as decoded:
+            yield from enlarge(decoded, self.engine, EnlargeReport())
+
+    def rgb(self, frame: Frame) -> NDArray[np.uint8]:
+        """The frame as (h, w, 3), uint8 R'G'B', by the film's own matrix and range."""
+        return to_rgb(frame, self.info.format)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stack.close()

@@ -1,0 +1,214 @@
+"""Frames too large for memory: cut into overlapping tiles, computed one by one, joined.
+
+A tile is larger than what is kept of it by the network's reach on every inner side, so that what
+is kept does not depend on where the cuts lie: the joined result equals the untiled one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from vsr.backends.base import Engine, OutOfMemoryError, Pending
+from vsr.errors import InputError
+from vsr.frame import Frame, FrameFormat, Plane
+from vsr.networks.network import Network
+
+SMALLEST_TILE = 64
+
+CHROMA_REACH = 8
+"""How far the filters around a network reach, small luma pixels: three chroma samples and one."""
+
+Build = Callable[[FrameFormat], Engine]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One axis of a tile, in small pixels: [start, stop) is computed, [keep, end) is kept."""
+
+    start: int
+    stop: int
+    keep: int
+    end: int
+
+
+def cuts(length: int, tile: int, overlap: int) -> list[Cut]:
+    """The tiles along one axis. All start at even places, and all but the last are alike long.
+
+    The last ends with the picture, and is one shorter than the others where the picture is odd.
+    """
+    if length <= tile:
+        return [Cut(0, length, 0, length)]
+    step = tile - 2 * overlap
+    starts = list(range(0, length - tile, step))
+    starts.append(length - tile + (length - tile) % 2)
+    stops = [min(start + tile, length) for start in starts]
+    edges = [0, *(start + overlap for start in starts[1:]), length]
+    return [Cut(*c) for c in zip(starts, stops, edges, edges[1:], strict=False)]
+
+
+def tile_overlap(network: Network) -> int:
+    """Even, and no less than the network's reach and chroma's filters together.
+
+    Raises InputError for a network whose result at a pixel depends on the whole picture.
+    """
+    if network.reach is None:
+        raise InputError(
+            f"{network.name} looks at the whole picture at once; tiles would show their seams. "
+            "Use a machine with more memory, or another network"
+        )
+    return (network.reach + CHROMA_REACH + 1) // 2 * 2
+
+
+class TiledEngine:
+    """An engine that works in tiles, and in smaller ones when memory runs out.
+
+    Keeps the contract of `vsr.backends.base`; `build` makes the engine for a tile's format.
+    A tile of 0 is the whole frame.
+    """
+
+    def __init__(self, build: Build, network: Network, form: FrameFormat, tile: int) -> None:
+        self.build, self.network, self.format = build, network, form
+        self.scale = network.scale
+        self.tile = tile
+        self.engines: dict[tuple[int, int], Engine] = {}
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Cut the frame by the tile of now, and build the engines, smaller ones if need be."""
+        while True:
+            width, height = self.format.width, self.format.height
+            if self.tile:
+                overlap = tile_overlap(self.network)
+                tile = max(self.tile // 2 * 2, 4 * overlap)
+                across, down = cuts(width, tile, overlap), cuts(height, tile, overlap)
+            else:
+                across, down = cuts(width, width, 0), cuts(height, height, 0)
+            self.cuts = list(itertools.product(down, across))
+            sizes = {(y.stop - y.start, x.stop - x.start) for y, x in self.cuts}
+            try:
+                for height, width in sizes:
+                    form = replace(self.format, width=width, height=height)
+                    self.engines[height, width] = self.build(form)
+            except OutOfMemoryError as error:
+                self.shrink(error)
+            else:
+                break
+        one = next(iter(self.engines.values()))
+        tiles = len(self.cuts)
+        self.depth = one.depth if tiles == 1 else 1
+        words = one.description
+        self.description = words if tiles == 1 else f"{words}, {tiles} tiles of {self.tile}"
+
+    def shrink(self, error: OutOfMemoryError) -> None:
+        """Halve the tile; raise `error` again where it is as small as it can be."""
+        self.close()
+        whole = max(self.format.width, self.format.height)
+        smaller = (self.tile or whole) // 2
+        if smaller < SMALLEST_TILE:
+            raise error
+        self.tile = smaller
+
+    def start(self, frame: Frame) -> Pending:
+        return TiledPending(self, frame)
+
+    def close(self) -> None:
+        for engine in self.engines.values():
+            with suppress(OutOfMemoryError):  # what was in work is begun again with smaller tiles
+                engine.close()
+        self.engines.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class TiledPending:
+    """A frame in work, tile by tile. Keeps the frame until its result is there, so that it can
+    be begun again with smaller tiles."""
+
+    def __init__(self, engine: TiledEngine, frame: Frame) -> None:
+        self.engine, self.frame = engine, frame
+        self.large: Frame | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Start every tile, of a smaller size where memory runs out on the way."""
+        while True:
+            self.cuts = self.engine.cuts
+            self.parts: list[Pending] = []
+            try:
+                for y, x in self.cuts:
+                    tile = cut_out(self.frame, self.engine.format, y, x)
+                    self.parts.append(self.engine.engines[tile.y.shape].start(tile))
+            except OutOfMemoryError as error:
+                self.engine.shrink(error)
+                self.engine.lay_out()
+            else:
+                return
+
+    def result(self) -> Frame:
+        while self.large is None:
+            try:
+                self.large = self.join([part.result() for part in self.parts])
+            except OutOfMemoryError as error:
+                if self.engine.cuts is self.cuts:  # no other frame has shrunk the tile meanwhile
+                    self.engine.shrink(error)
+                    self.engine.lay_out()
+                self.begin()
+        self.parts = []
+        return self.large
+
+    def join(self, results: list[Frame]) -> Frame:
+        if len(results) == 1:
+            return results[0]
+        form, scale = self.engine.format, self.engine.scale
+        large = replace(form, width=form.width * scale, height=form.height * scale)
+        y = np.empty((large.height, large.width), large.dtype)
+        uv = None if large.uv_shape is None else np.empty(large.uv_shape, large.dtype)
+        across, down = (1, 1) if form.is_gray else form.subsampling
+        for result, (cut_y, cut_x) in zip(results, self.cuts, strict=True):
+            paste(y, result.y, cut_y, cut_x, scale, 1, 1)
+            if uv is not None and result.uv is not None:
+                paste(uv, result.uv, cut_y, cut_x, scale, down, across)
+        return replace(self.frame, y=y, uv=uv)
+
+
+def cut_out(frame: Frame, form: FrameFormat, y: Cut, x: Cut) -> Frame:
+    """One tile of a frame, contiguous."""
+    luma = frame.y[y.start : y.stop, x.start : x.stop]
+    if frame.uv is None:
+        return replace(frame, y=np.ascontiguousarray(luma))
+    across, down = form.subsampling
+    rows = slice(y.start // down, -(-y.stop // down))
+    columns = slice(x.start // across, -(-x.stop // across))
+    chroma = np.ascontiguousarray(frame.uv[:, rows, columns])
+    return replace(frame, y=np.ascontiguousarray(luma), uv=chroma)
+
+
+def paste(whole: Plane, tile: Plane, y: Cut, x: Cut, scale: int, down: int, across: int) -> None:
+    """Copy what is kept of an enlarged tile to its place, both subsampled by (down, across)."""
+    rows, from_rows = places(y, scale, down)
+    columns, from_columns = places(x, scale, across)
+    whole[..., rows, columns] = tile[..., from_rows, from_columns]
+
+
+def places(cut: Cut, scale: int, subsampling: int) -> tuple[slice, slice]:
+    """Where the kept part of a cut lies in the whole and in the tile, after enlarging."""
+    first = cut.keep * scale // subsampling
+    last = -(-cut.end * scale // subsampling)
+    offset = cut.start * scale // subsampling
+    return slice(first, last), slice(first - offset, last - offset)

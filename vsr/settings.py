@@ -1,0 +1,100 @@
+"""Every knob, checked when it is set."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from vsr.errors import UsageError
+
+Deinterlace = Literal["auto", "off", "frame", "field"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The part of a film that is worked on; by default all of it."""
+
+    start: Fraction = Fraction(0)
+    """Seconds; the result's time 0 is its first frame."""
+    end: Fraction | None = None
+    """Seconds of the source; frames from here on are left out."""
+    frames: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.start < 0:
+            raise UsageError(f"start {float(self.start)} s is before the film begins")
+        if self.end is not None and self.end <= self.start:
+            raise UsageError(f"the end, {float(self.end)} s, is not after the start")
+        if self.frames is not None and self.frames < 1:
+            raise UsageError(f"{self.frames} frames is nothing to do")
+
+    def __bool__(self) -> bool:
+        return self != Clip()
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the result is to be: by a factor, or by its height or width as shown."""
+
+    scale: Fraction | None = None
+    width: int | None = None
+    height: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and (self.width or self.height):
+            raise UsageError("give either a scale or a size, not both")
+        if self.scale is not None and not 1 <= self.scale <= 16:
+            raise UsageError(f"scale {float(self.scale):g} is not between 1 and 16")
+        for name, value in (("width", self.width), ("height", self.height)):
+            if value is not None and not 2 <= value <= 16384:
+                raise UsageError(f"{name} {value} is not between 2 and 16384")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What computes, and how."""
+
+    backend: str = "auto"
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int = 0
+    """Processor threads; 0: all there are."""
+    tile: int = 0
+    """Side of a tile in small pixels; 0: whole frames where memory allows."""
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise UsageError(f"{self.threads} threads is nothing to compute with")
+        if self.tile and self.tile < 32:
+            raise UsageError(f"tile {self.tile} is too small; 32 is the least")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How the result is encoded."""
+
+    codec: str = "libx264"
+    """Any video encoder that PyAV has, by its FFmpeg name, or a key of `CODEC_NAMES`."""
+    crf: float | None = None
+    """Constant rate factor, lower is better; None: the codec's own choice below."""
+    preset: str | None = None
+    pix_fmt: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    """More options of the encoder, by FFmpeg's names."""
+
+
+@dataclass(frozen=True)
+class UpscaleSettings:
+    """One job."""
+
+    model: str = "fast"
+    """A name from the catalogue, or the path of an ONNX file."""
+    size: Size = Size(Fraction(2))
+    clip: Clip = Clip()
+    deinterlace: Deinterlace = "auto"
+    engine: EngineSettings = EngineSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    container: str | None = None
+    """FFmpeg's name of the container; None: by the output's name."""
+    overwrite: bool = False
+    verify: bool = True
