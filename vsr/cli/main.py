@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from vsr.cli.bench import bench
+from vsr.cli.bench import bench, compare, evaluate
 from vsr.cli.show import doctor, info, models
 from vsr.cli.upscale import upscale
 from vsr.errors import UsageError, VsrError
@@ -23,8 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (upscale, info, models, doctor, bench):
+for command in (upscale, info, models, doctor, compare, bench):
     app.command()(command)
+app.command("eval")(evaluate)
 
 
 def main() -> NoReturn:

@@ -1,37 +1,13 @@
-"""Pictures on disk -> luma planes -> random training patches."""
+"""Luma planes of pictures -> random training patches."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import av
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from vsr.media.pictures import Luma
 from vsr.train.degrade import bicubic_shrink
-
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-
-Luma = NDArray[np.uint8]
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """Every picture below `folder`, in a fixed order."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-
-
-def read_luma(path: Path) -> Luma:
-    """The picture's luma, (h, w), in the studio range of BT.601 (16..235), as MATLAB's rgb2ycbcr.
-
-    Source: ITU-R BT.601-7, section 2.5.1, with the constants scaled to 8 bits.
-    """
-    with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
-    rgb = frame.to_ndarray(format="rgb24").astype(np.float64)
-    luma = 16 + rgb @ np.array([65.481, 128.553, 24.966]) / 255
-    rounded: Luma = np.floor(luma + 0.5).astype(np.uint8)
-    return rounded
 
 
 class Patches:

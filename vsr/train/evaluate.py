@@ -12,7 +12,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from vsr.train.data import Luma, find_pictures, read_luma
+from vsr.backends.select import build_engine
+from vsr.frame import Frame, FrameFormat
+from vsr.media.pictures import Luma, find_pictures, read_luma
+from vsr.networks.network import Network
+from vsr.settings import EngineSettings, Precision
 from vsr.train.degrade import bicubic_shrink
 
 Upscale = Callable[[Luma], Luma]
@@ -76,3 +80,20 @@ def evaluate(upscale: Upscale, scale: int, truths: Iterable[Luma]) -> Quality:
 def read_set(folder: Path) -> list[Luma]:
     """The luma of every picture in a benchmark's folder."""
     return [read_luma(path) for path in find_pictures(folder)]
+
+
+def measure(network: Network, folder: Path, precision: Precision = "fp32") -> dict[str, float]:
+    """PSNR and SSIM on a benchmark by the standard protocol, of the network as it runs."""
+    quality = evaluate(engine_upscaler(network, precision), network.scale, read_set(folder))
+    return {"psnr": round(quality.psnr, 3), "ssim": round(quality.ssim, 4)}
+
+
+def engine_upscaler(network: Network, precision: Precision = "fp32") -> Upscale:
+    """The network, run by a backend, as a function from a plane to a larger one."""
+
+    def upscale(plane: Luma) -> Luma:
+        form = FrameFormat(plane.shape[1], plane.shape[0], chroma="gray", full_range=True)
+        with build_engine(network, form, EngineSettings(precision=precision)) as engine:
+            return engine.start(Frame(plane, None, 0)).result().y
+
+    return upscale

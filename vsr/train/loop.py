@@ -14,8 +14,9 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from vsr.media.pictures import Luma, find_pictures, read_luma
 from vsr.networks.plain import PlainNet
-from vsr.train.data import Luma, Patches, find_pictures, read_luma, to_tensor
+from vsr.train.data import Patches, to_tensor
 from vsr.train.evaluate import evaluate, read_set
 
 
