@@ -9,6 +9,8 @@ VsrError
 ├── VerificationError   (RuntimeError)  a finished result is not what was promised
 └── StoreError          (OSError)       a cache on disk cannot be used
 
+Interrupted (KeyboardInterrupt) is Ctrl-C, and no error.
+
 A message is one line: what failed, on which value, what to do.
 """
 
@@ -52,3 +54,7 @@ class VerificationError(VsrError, RuntimeError):
 
 class StoreError(VsrError, OSError):
     """A cache on disk cannot be used."""
+
+
+class Interrupted(KeyboardInterrupt, Exception):  # noqa: N818 (no error)
+    """Ctrl-C, in a form that also gets through libraries that pass on Exceptions only."""

@@ -24,7 +24,6 @@ from onnx import (
     compose,
     helper,
     numpy_helper,
-    version_converter,
 )
 
 from vsr.color import LUMA_WEIGHTS, CodeRange, code_range
@@ -32,10 +31,6 @@ from vsr.frame import FrameFormat
 from vsr.kernels import chroma_shift, polyphase
 from vsr.networks.classical import edge_pads, plane_filters
 from vsr.networks.network import Network, network_input
-
-OPSET = 17
-NEWEST_OPSET = 21
-"""The operators used here mean the same in all versions from OPSET to this one."""
 
 
 def frame_graph(network: Network, frame: FrameFormat) -> ModelProto:
@@ -54,7 +49,7 @@ class Builder:
     def __init__(self, network: Network, frame: FrameFormat) -> None:
         self.network, self.frame, self.scale = network, frame, network.scale
         self.codes: CodeRange = code_range(frame.depth, frame.full_range)
-        self.model = at_usable_opset(network.model)
+        self.model = network.model
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
 
@@ -259,11 +254,3 @@ def reduction(factor: int, cosited: bool) -> tuple[list[float], int]:
     if factor == 1:
         return [1.0], 0
     return ([0.25, 0.5, 0.25], 1) if cosited else ([0.5, 0.5], 0)
-
-
-def at_usable_opset(model: ModelProto) -> ModelProto:
-    """The model at a version of the operator set in which the frame graph can be written."""
-    version = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-    if OPSET <= version <= NEWEST_OPSET:
-        return model
-    return version_converter.convert_version(model, OPSET)

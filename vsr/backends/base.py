@@ -6,11 +6,13 @@ and one frame format, loaded and ready. Backends are listed in `vsr.backends.sel
     engine.start(frame)   begins work on a frame and returns at once, unless `depth` frames are
                           in work already: then it first waits for the oldest of them
     pending.result()      waits for that frame's result; called again, it gives the same object
+    engine.close()        finishes what is in work, whose results can still be had, and lets go of
+                          the device's memory
 
 Shapes: Frame of `engine.format` in, Frame of `scale` times its width and height out, same depth,
 chroma and pts. Results differ from the numpy reference by at most 1 code in fp32, 2 in bf16/fp16.
-Thread: one thread calls `start`, `result` and `close`. The input's planes must not change until
-its result is there. Results own their memory.
+Thread: one thread calls `start`, `result` and `close`. The input's planes may be views and
+read-only, and must not change until its result is there. Results own their memory.
 Raises: OutOfMemoryError from the constructor, `start` or `result`; the engine is then of no further
 use, and no frame is lost: the caller still has it. BackendError for all else.
 """

@@ -83,9 +83,9 @@ class OpenVinoEngine:
         self.format, self.scale = form, network.scale
         self.large = replace(form, width=form.width * self.scale, height=form.height * self.scale)
         with translated():
-            self.compiled = compile_graph(core, device, precision, network, form, settings.threads)
-            self.depth = max(2, self.compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-            self.free = [self.compiled.create_infer_request() for _ in range(self.depth)]
+            compiled = compile_graph(core, device, precision, network, form, settings.threads)
+            self.depth = max(2, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+            self.free = [compiled.create_infer_request() for _ in range(self.depth)]
         self.busy: deque[OpenVinoPending] = deque()
         self.description = f"OpenVINO {device} {precision}"
 
@@ -118,21 +118,24 @@ class OpenVinoEngine:
 
 
 class OpenVinoPending:
-    """A frame in work. Its planes and its results' are shared with the request, not copied."""
+    """A frame in work. Its planes, where they are contiguous, and its result's are shared with the
+    request, not copied."""
 
     def __init__(self, engine: OpenVinoEngine, request: ov.InferRequest, frame: Frame) -> None:
-        self.engine, self.frame = engine, frame
+        self.engine = engine
         self.request: ov.InferRequest | None = request
         large = engine.large
-        y = np.empty((large.height, large.width), large.dtype)
-        uv = None if large.uv_shape is None else np.empty(large.uv_shape, large.dtype)
-        self.large = replace(frame, y=y, uv=uv)
         with translated():
+            y = np.empty((large.height, large.width), large.dtype)
+            uv = None if large.uv_shape is None else np.empty(large.uv_shape, large.dtype)
+            self.large = replace(frame, y=y, uv=uv)
             request.set_output_tensor(0, shared(y[None, None]))
-            inputs = {"y": shared(frame.y[None, None])}
+            self.small = [np.ascontiguousarray(frame.y)]
+            inputs = {"y": shared(self.small[0][None, None])}
             if uv is not None and frame.uv is not None:
                 request.set_output_tensor(1, shared(uv[None]))
-                inputs["uv"] = shared(frame.uv[None])
+                self.small.append(np.ascontiguousarray(frame.uv))
+                inputs["uv"] = shared(self.small[1][None])
             request.start_async(inputs, share_inputs=True)
 
     def result(self) -> Frame:
@@ -141,6 +144,7 @@ class OpenVinoPending:
                 self.request.wait()
             self.engine.release(self, self.request)
             self.request = None
+            self.small.clear()
         return self.large
 
 
@@ -185,8 +189,10 @@ class translated:  # noqa: N801 (reads as a statement: with translated())
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, MemoryError) or "alloc" in str(error):
-            raise OutOfMemoryError(f"OpenVINO is out of memory ({error})") from error
+        reason = (str(error).strip().splitlines() or [""])[-1]
+        if isinstance(error, MemoryError) or (
+            isinstance(error, RuntimeError) and "alloc" in reason
+        ):
+            raise OutOfMemoryError(f"OpenVINO is out of memory ({reason})") from error
         if isinstance(error, RuntimeError) and not isinstance(error, BackendError):
-            reason = str(error).strip().splitlines()[-1]
             raise BackendError(f"OpenVINO failed: {reason}") from error

@@ -3,68 +3,123 @@
 Exit codes: 0 done, 1 failed, 2 wrong words, 130 interrupted.
 """
 
+import json
 import os
 import signal
 import sys
-from typing import NoReturn
+from itertools import pairwise
+from typing import Annotated, NoReturn
 
 import typer
 
 from vsr.cli.bench import bench, compare, evaluate
 from vsr.cli.show import doctor, info, models
-from vsr.cli.upscale import upscale
-from vsr.errors import UsageError, VsrError
+from vsr.cli.upscale import one_line, upscale
+from vsr.errors import Interrupted, UsageError
+
+PATIENCE = 1.5
+"""Seconds that an interrupted job gets to clean up, before the process ends in any case."""
+
+INTERRUPTED = "interrupted; no unfinished file was left"
 
 app = typer.Typer(
     name="vsr",
-    help="Enlarge films with neural networks, changing nothing but their size.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (upscale, info, models, doctor, compare, bench):
+for command in (upscale, compare, info, models, doctor, bench):
     app.command()(command)
 app.command("eval")(evaluate)
 
 
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from vsr import __version__
+
+        print(f"vsr {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Enlarge films with neural networks, changing nothing but their size."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, interrupt)
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to stderr unless told not to
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="vsr", standalone_mode=False)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        leave(130, "interrupted; nothing was left behind")
+        leave(130, INTERRUPTED)
+    except BrokenPipeError:  # who read our standard output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except UsageError as error:
-        leave(2, str(error))
-    except VsrError as error:
-        leave(1, str(error))
+        leave(2, one_line(error))
     except Exception as error:  # noqa: BLE001 (the last resort: one line, not a traceback)
-        if type(error).__module__.startswith(("click", "typer")):
-            wrong_words(error)
-        leave(1, f"{type(error).__name__}: {error} (VSR_DEBUG=1 shows where)")
+        if isinstance(error.__cause__, KeyboardInterrupt):  # as older versions of typer pass it on
+            leave(130, INTERRUPTED)
+        if hasattr(error, "format_message"):
+            leave(2, wrong_words(error))
+        leave(1, one_line(error))
+    if code == 130:  # as typer passes a KeyboardInterrupt on
+        leave(130, INTERRUPTED)
     sys.exit(code or 0)
 
 
-def interrupt(signal_number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def interrupt(number: int, frame: object) -> NoReturn:
+    """Begin to leave; further signals change nothing."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    raise Interrupted
+
+
+def give_up(number: int, frame: object) -> NoReturn:
+    """Leave in the middle of cleaning up: a device is still busy, and the output is gone."""
+    say(130, INTERRUPTED)
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def leave(code: int, message: str) -> NoReturn:
-    """Print one line, or with VSR_DEBUG=1 the whole traceback, and exit."""
+    """Print one line, or with VSR_DEBUG=1 the whole traceback before it, and exit."""
     if os.environ.get("VSR_DEBUG") == "1":
         import traceback
 
         traceback.print_exc()
-    print(f"vsr: {' '.join(message.split())}", file=sys.stderr)
+    say(code, message)
     sys.exit(code)
 
 
-def wrong_words(error: Exception) -> NoReturn:
-    """What the command-line parser complains of; asking for help ends up here too."""
-    message = getattr(error, "format_message", lambda: str(error))()
-    if getattr(error, "exit_code", 2) == 0:
-        sys.exit(0)
-    leave(2, message) if message else sys.exit(2)
-    sys.exit(2)
+def say(code: int, message: str) -> None:
+    """An error that ends the program, in the form that --progress asks for."""
+    words = sys.argv[1:]
+    if "--progress=json" in words or ("--progress", "json") in pairwise(words):
+        message = json.dumps({"event": "error", "message": message, "exit_code": code})
+    else:
+        message = f"vsr: {message}"
+    print(message, file=sys.stderr)
+
+
+def wrong_words(error: Exception) -> str:
+    """What the command-line parser complains of, and where to read on."""
+    message = str(error.format_message())  # type: ignore[attr-defined]
+    message = message.replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message} (see {context.command_path} --help)" if context else message

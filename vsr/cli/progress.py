@@ -11,6 +11,9 @@ from tqdm import tqdm
 from vsr.cli.options import Style
 from vsr.pipeline.upscale import Progress, Start, UpscaleReport
 
+EVERY = 0.5
+"""Seconds between two lines of progress."""
+
 
 class Display(Protocol):
     """Shows one job."""
@@ -22,6 +25,8 @@ class Display(Protocol):
     def finished(self, report: UpscaleReport) -> None: ...
 
     def failed(self, source: str, message: str) -> None: ...
+
+    def summed_up(self, films: int, failed: list[str]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -44,9 +49,10 @@ class TextDisplay:
     def started(self, start: Start) -> None:
         small, large = start.info.format, start.large.format
         rate = f", {float(start.info.rate):.3f} fps" if start.info.rate else ""
-        self.say(f"{start.source}: {small.width}x{small.height} {start.info.codec}{rate}")
+        source, output = spoken(start.source, "input"), spoken(start.output, "output")
+        self.say(f"{source}: {small.width}x{small.height} {start.info.codec}{rate}")
         self.say(f"  {start.network} on {start.engine}{warn_of_gpu()}")
-        self.say(f"  -> {start.output}: {large.width}x{large.height} {start.encoder}")
+        self.say(f"  -> {output}: {large.width}x{large.height} {start.encoder}")
         if self.show_bar:
             self.bar = tqdm(total=start.total, unit="frame", file=sys.stderr, dynamic_ncols=True)
 
@@ -66,12 +72,15 @@ class TextDisplay:
         fps = report.frames / report.seconds
         self.say(
             f"  {report.frames} frames{repeated} in {report.seconds:.1f} s "
-            f"({fps:.1f} frames/s), {checked}: {report.output}"
+            f"({fps:.1f} frames/s), {checked}: {spoken(report.output, 'output')}"
         )
 
     def failed(self, source: str, message: str) -> None:
         self.close()
         print(f"vsr: {message}", file=sys.stderr)
+
+    def summed_up(self, films: int, failed: list[str]) -> None:
+        print(f"vsr: {len(failed)} of {films} films failed: {', '.join(failed)}", file=sys.stderr)
 
     def close(self) -> None:
         if self.bar is not None:
@@ -84,28 +93,42 @@ class TextDisplay:
 
 
 class JsonDisplay:
-    """One JSON object a line: events start, progress, done, error."""
+    """One JSON object a line: events start, progress, done, error.
+
+    Progress comes every half second, and once when the last frame is done.
+    """
 
     def __init__(self) -> None:
-        self.last = 0.0
+        self.shown = 0.0
+        self.pending: Progress | None = None
 
     def started(self, start: Start) -> None:
+        self.shown, self.pending = 0.0, None
         self.emit("start", asdict(start))
 
     def progressed(self, progress: Progress) -> None:
-        if progress.seconds - self.last >= 0.5 or progress.frames == 1:
-            self.last = progress.seconds
-            left = None
-            if progress.total and progress.fps:
-                left = max(0.0, (progress.total - progress.frames) / progress.fps)
-            more = {"fps": progress.fps, "speed": progress.speed, "seconds_left": left}
-            self.emit("progress", {**asdict(progress), **more})
+        self.pending = progress
+        if progress.seconds - self.shown >= EVERY:
+            self.show(progress)
+
+    def show(self, progress: Progress) -> None:
+        left = None
+        if progress.total is not None and progress.fps:
+            left = max(0.0, (progress.total - progress.frames) / progress.fps)
+        more = {"fps": progress.fps, "speed": progress.speed, "seconds_left": left}
+        self.emit("progress", {**asdict(progress), **more})
+        self.shown, self.pending = progress.seconds, None
 
     def finished(self, report: UpscaleReport) -> None:
+        if self.pending is not None:
+            self.show(self.pending)
         self.emit("done", asdict(report))
 
     def failed(self, source: str, message: str) -> None:
         self.emit("error", {"source": source, "message": message})
+
+    def summed_up(self, films: int, failed: list[str]) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -113,6 +136,10 @@ class JsonDisplay:
     def emit(self, event: str, fields: dict[str, Any]) -> None:
         line = json.dumps({"event": event, **fields}, default=plain)
         print(line, file=sys.stderr, flush=True)
+
+
+def spoken(path: str, way: str) -> str:
+    return f"standard {way}" if path == "-" else path
 
 
 def plain(value: object) -> object:

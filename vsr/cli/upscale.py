@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import traceback
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vsr.cli.options import Deinterlace, Precision, Style
-from vsr.errors import UsageError, VsrError
+from vsr.errors import InputError, UsageError, VsrError
 from vsr.settings import Clip, EncoderSettings, EngineSettings, Size, UpscaleSettings
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def upscale(
         list[str] | None, typer.Option(help="Further encoder option, key=value; repeatable.")
     ] = None,
     container: Annotated[
-        str | None, typer.Option("-f", "--container", help="mkv, nut, y4m ... [by the name]")
+        str | None, typer.Option("-f", "--container", help="mkv, mp4, nut, y4m ... [by the name]")
     ] = None,
     deinterlace: Annotated[
         Deinterlace, typer.Option(help="auto, off, frame, or field (twice the rate).")
@@ -74,55 +76,74 @@ def upscale(
         overwrite=overwrite,
         verify=verify,
     )
-    if len(films) > 1 and output is not None and not is_folder(output):
-        raise UsageError(f"several films need a folder to go to, and {output} is none")
+    if len(films) > 1 and output is not None and not os.path.isdir(output):
+        raise UsageError(f"{len(films)} films need a folder to go to; {output} is none")
 
     from vsr.cli.progress import make_display
 
-    display = make_display(progress)
-    failures = [film for film in films if not run_one(film, output, settings, display)]
-    if failures:
+    run_all(films, output, settings, make_display(progress))
+
+
+def run_all(
+    films: list[str], output: str | None, settings: UpscaleSettings, display: Display
+) -> None:
+    """Enlarge one film after the other; one that fails stops no other."""
+    failed: list[str] = []
+    made: set[str] = set()
+    for film in films:
+        try:
+            made.add(run_one(film, output, settings, display, made))
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:  # whatever it is, the next film gets its turn
+            if isinstance(error, UsageError) and not (failed or made):
+                raise  # words that are wrong for the first film are wrong for all
+            if os.environ.get("VSR_DEBUG") == "1":
+                traceback.print_exc()
+            words = one_line(error)
+            alone = len(films) == 1 or film in words
+            display.failed(film, words if alone else f"{film}: {words}")
+            failed.append(film)
+    if failed and len(films) > 1:
+        display.summed_up(len(films), failed)
+    if failed:
         raise typer.Exit(1)
 
 
-def run_one(film: str, output: str | None, settings: UpscaleSettings, display: Display) -> bool:
-    """Enlarge one film; False, with the reason shown, where that failed."""
-    import os
-
+def run_one(
+    film: str, output: str | None, settings: UpscaleSettings, display: Display, made: set[str]
+) -> str:
+    """Enlarge one film; returns the output's path."""
+    from vsr.pipeline.upscale import Start
     from vsr.pipeline.upscale import upscale as run
+
+    def started(start: Start) -> None:
+        if start.output in made:
+            raise InputError(f"{film}: {start.output} was made just now, from another film")
+        display.started(start)
 
     try:
         report = run(
-            film,
-            output,
-            settings=settings,
-            on_progress=display.progressed,
-            on_start=display.started,
+            film, output, settings=settings, on_progress=display.progressed, on_start=started
         )
-    except UsageError:
-        raise
-    except VsrError as error:
-        if os.environ.get("VSR_DEBUG") == "1":
-            raise
-        display.failed(film, " ".join(str(error).split()))
-        return False
     finally:
         display.close()
     display.finished(report)
-    return True
+    return report.output
 
 
-def is_folder(path: str) -> bool:
-    import os
-
-    return os.path.isdir(path)
+def one_line(error: Exception) -> str:
+    """What to tell people of an error."""
+    words = str(error)
+    if not isinstance(error, VsrError):
+        words = f"{type(error).__name__}: {words} (not foreseen; VSR_DEBUG=1 shows where)"
+    return " ".join(words.split())
 
 
 def parse_scale(word: str) -> Fraction:
-    try:
-        return Fraction(word)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"'{word}' is no scale; say 2, 1.5 or 4/3") from None
+    if not re.fullmatch(r"\d+(\.\d+)?|\d+/0*[1-9]\d*", word):
+        raise UsageError(f"'{word}' is no scale; say 2, 1.5 or 4/3")
+    return Fraction(word)
 
 
 def parse_time(word: str | None) -> Fraction | None:

@@ -8,46 +8,62 @@ from fractions import Fraction
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.stream import Disposition, Stream
+from av.format import Flags
+from av.stream import Discard, Disposition, Stream
 
 
 @dataclass
 class Carried:
     """One stream on its way over."""
 
-    source: Stream
-    target: Stream
+    source: Stream = field(repr=False)
+    target: Stream = field(repr=False)
+    """Not shown: a stream whose file is closed does not survive being printed."""
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     packets: int = 0
     mended: int = 0
     """Packets whose time had to move so that the muxer takes them."""
     last_dts: int | None = None
+    first: Fraction | None = None
+    last: Fraction | None = None
+    """Times of its first and its last packet in the result, seconds."""
 
 
 def other_streams(container: InputContainer, video: Stream) -> list[Stream]:
-    """All streams but the one that is upscaled, and but a chapter track, which `set_chapters`
-    writes anew."""
+    """All streams but the one that is upscaled, and but what the muxer writes anew."""
     return [
         stream
         for stream in container.streams
-        if stream.index != video.index and not is_chapter_track(container, stream)
+        if stream.index != video.index and not is_written_anew(container, stream)
     ]
 
 
-def is_chapter_track(container: InputContainer, stream: Stream) -> bool:
-    """QuickTime's way of storing chapters: a track of text, which the demuxer reads as chapters."""
-    return stream.type == "data" and "mov" in container.format.name and bool(container.chapters())
+def is_written_anew(container: InputContainer, stream: Stream) -> bool:
+    """QuickTime's tracks that the demuxer reads as something else: the text of chapters, which it
+    tells us to discard, and the timecode, which it shows as the video's metadata."""
+    if stream.type != "data" or "mov" not in container.format.name:
+        return False
+    return stream.discard == Discard.all or "timecode" in stream.metadata
 
 
 def is_cover(stream: Stream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
+    """Whether this is cover art: a picture that has no time."""
+    still = stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
+    return still == Disposition.attached_pic
+
+
+def is_filler(packet: av.Packet[Stream]) -> bool:
+    """Whether this is what MP4 fills the time between two subtitles with; its muxer makes it."""
+    context = packet.stream.codec_context
+    return packet.size == 2 and context is not None and context.name == "mov_text"
 
 
 def describe(stream: Stream) -> str:
     """A stream in a few words: "subtitle subrip (eng)"."""
     context = stream.codec_context
     kind = "cover art" if is_cover(stream) else stream.type
-    codec = f" {context.name}" if context is not None else ""
+    name = context.codec.canonical_name if context is not None else getattr(stream, "name", "")
+    codec = f" {name}" if name else ""
     language = f" ({stream.language})" if stream.language else ""
     return f"stream {stream.index}, {kind}{codec}{language}"
 
@@ -87,30 +103,43 @@ class Carrier:
         carried = self.carried.get(packet.stream_index)
         if carried is None or carried.target.type == "attachment":
             return
+        if is_filler(packet) and self.out.format.name in ("mp4", "mov"):
+            return
         carried.digest.update(packet)
         carried.packets += 1
         base, target_base = packet.time_base, carried.target.time_base
         assert target_base is not None
-        shift = int(self.origin / base)
 
         def convert(time: int | None) -> int | None:
-            return None if time is None else round((time - shift) * base / target_base)
+            return None if time is None else round((time * base - self.origin) / target_base)
 
         pts, dts = convert(packet.pts), convert(packet.dts)
         duration = round((packet.duration or 0) * base / target_base)
-        if dts is not None:
+        if self.out.format.name in ("mp4", "mov"):
+            duration = max(duration, 1)  # a last packet of none is not shown
+        if not is_cover(carried.source):
             dts, pts = self.mend(carried, dts, pts)
+            carried.last = (pts if pts is not None else dts or 0) * target_base
+            carried.first = carried.last if carried.first is None else carried.first
         packet.stream = carried.target
         packet.time_base = target_base
         packet.pts, packet.dts, packet.duration = pts, dts, duration
         self.out.mux_one(packet)
 
-    def mend(self, carried: Carried, dts: int, pts: int | None) -> tuple[int, int | None]:
-        """Times that the muxer takes: dts never falls, and rises where the medium demands it."""
-        step = 0 if carried.source.type in ("subtitle", "data") else 1
-        if carried.last_dts is not None and dts < carried.last_dts + step:
-            dts = carried.last_dts + step
-            pts = dts if pts is None or pts < dts else pts
+    def mend(
+        self, carried: Carried, dts: int | None, pts: int | None
+    ) -> tuple[int | None, int | None]:
+        """Times that the muxer takes: one is there, and dts never falls and rises where the
+        container demands it. A dts that is missing beside a pts is left to the muxer."""
+        if dts is None and pts is not None:
+            return dts, pts
+        sparse = carried.source.type in ("subtitle", "data")
+        nonstrict = Flags.ts_nonstrict in Flags(self.out.format.flags)
+        step = 0 if sparse or nonstrict else 1
+        last = carried.last_dts
+        if dts is None or (last is not None and dts < last + step):
+            dts = 0 if last is None else last + step
+            pts = dts if pts is None else max(pts, dts)
             carried.mended += 1
         carried.last_dts = dts
         return dts, pts

@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 
 from vsr.errors import InputError, UsageError
 from vsr.frame import VideoInfo
-from vsr.media.carry import add_stream, describe
-from vsr.media.encoder import encoder_name, encoder_options, set_up
+from vsr.media.carry import add_stream, describe, is_cover
+from vsr.media.encoder import encoder_name, encoder_options, same_hdr, same_tags, set_up, tag
 from vsr.media.probe import color_tags, display_matrix, hdr_metadata
 from vsr.settings import EncoderSettings
 
@@ -26,12 +26,23 @@ CANDIDATES = {"mp4": ".mp4", "mov": ".mov", "matroska": ".mkv", "nut": ".nut"}
 
 KEPT = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """Endings of inputs whose container is kept where it can hold the result; the others cannot hold
-exact times, several sound tracks or colour tags, and become Matroska."""
+exact times, several sound tracks or colour tags, and become Matroska, or QuickTime where a film
+has a stream that Matroska cannot hold (measurements of cameras and drones)."""
+
+COVERED = ("matroska", "mp4", "mov")
+"""Containers that can have cover art."""
+
+SILENCE = bytes(5760)
+"""A whole number of samples of every width and number of channels."""
 
 STREAMED = ("matroska", "nut", "yuv4mpegpipe", "mpegts")
 """Containers that can be written to a pipe."""
 
 PICTURES_ONLY = "yuv4mpegpipe"
+
+EXACT = (*CANDIDATES, "webm", PICTURES_ONLY)
+"""Containers that are written; AVI, MPEG and their like have no exact times, and no seeking by
+which a result could be verified."""
 
 
 def container_of(path: str, wanted: str | None) -> str:
@@ -43,9 +54,22 @@ def container_of(path: str, wanted: str | None) -> str:
         return name
     name = {"mkv": "matroska", "y4m": PICTURES_ONLY}.get(wanted or "", wanted or "")
     try:
-        return str(av.open(path, "w", format=name or None).format.name)
-    except (av.FFmpegError, ValueError):
+        name = str(av.open(path, "w", format=name or None).format.name)
+        name = "mp4" if name == "ipod" else name
+        if name in EXACT:
+            return name
+        raise UsageError(
+            f"{path}: {name} does not keep everything, or not exactly; "
+            f"{', '.join(CANDIDATES.values())} do"
+        )
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
         known = ", ".join(sorted(CANDIDATES.values()))
+        if wanted is not None:
+            raise UsageError(
+                f"no container '{wanted}' can be written; say mkv, mp4 or mov"
+            ) from None
         raise UsageError(
             f"{path}: its name tells no container that can be written; end it in {known}"
         ) from None
@@ -55,10 +79,11 @@ def default_ending(
     source: str, info: VideoInfo, pix_fmt: str, encoder: EncoderSettings, streams: Sequence[Stream]
 ) -> str:
     """The ending of the output's name: the input's where that container can hold everything."""
-    ending = Path(source).suffix.lower()
-    container = KEPT.get(ending)
-    if container and not problems(container, info, pix_fmt, encoder, streams):
-        return ending
+    own = Path(source).suffix.lower()
+    for ending in (own, ".mkv", ".mov"):
+        container = KEPT.get(ending)
+        if container and not problems(container, info, pix_fmt, encoder, streams):
+            return ending
     return ".mkv"
 
 
@@ -96,12 +121,23 @@ def problems(
     return found + [describe(stream) for stream in streams if not can_hold(container, stream)]
 
 
+def holdable(streams: Sequence[Stream]) -> list[Stream]:
+    """Those streams that some container can hold. (libav knows no way to copy, say, teletext.)"""
+    return [s for s in streams if any(can_hold(container, s) for container in CANDIDATES)]
+
+
 def can_hold(container: str, source: Stream) -> bool:
     """Whether a container of this format takes the stream."""
+    if source.type == "attachment" or is_cover(source):  # some muxers drop these without a word
+        return container in (("matroska",) if source.type == "attachment" else COVERED)
     try:
         with av.open(io.BytesIO(), "w", format=container) as out:
-            add_stream(out, source, b"\0")
+            target = add_stream(out, source, b"\0")
             out.start_encoding()
+            if source.codec_context is not None and "pcm_" in source.codec_context.name:
+                silence = av.Packet(SILENCE)  # MP4 refuses some only when it is closed
+                silence.stream, silence.pts, silence.dts = target, 0, 0
+                out.mux_one(silence)
     except (av.FFmpegError, ValueError):
         return False
     return True
@@ -120,10 +156,15 @@ def lost_by_trial(
     try:
         with av.open(file, "w", format=container) as out:
             write_trial(out, name, small, pix_fmt, encoder)
+    except UsageError:
+        raise
     except (av.FFmpegError, ValueError):
         return [f"video by {name}"]
     file.seek(0)
-    with av.open(file, "r") as back:
+    probed = "mpegts" if container == "mpegts" else None  # as little of it is not recognized
+    with av.open(file, "r", format=probed) as back:
+        if not back.streams.video:
+            return [f"video by {name}"]
         stream = back.streams.video[0]
         picture = next(back.decode(stream))
         kept_sar = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
@@ -131,8 +172,9 @@ def lost_by_trial(
             f"the sample aspect ratio {info.sar}": (info.sar or 1) != (kept_sar or 1),
             f"the rotation by {info.rotation} degrees": (info.display_matrix or ())[:6]
             != (display_matrix(picture) or ())[:6],
-            "the colour tags": color_tags(picture) != info.tags and info.format.chroma != "gray",
-            "HDR10 metadata": hdr_metadata(picture, []) != info.hdr,
+            "the colour tags": not same_tags(color_tags(picture), info.tags)
+            and info.format.chroma != "gray",
+            "HDR10 metadata": not same_hdr(hdr_metadata(picture, []), info.hdr),
         }
     return [f"{what} with {name}" for what, lost in differences.items() if lost]
 
@@ -146,10 +188,11 @@ def write_trial(
     set_up(stream.codec_context, info, pix_fmt, encoder_options(name, encoder, info.hdr))
     if info.display_matrix is not None:
         stream.set_display_matrix(info.display_matrix)
-    for pts in range(2):
+    for pts in range(4):  # x265 gives shorter films times from memory that it never set
         picture = av.VideoFrame(info.format.width, info.format.height, pix_fmt)
         for plane in picture.planes:
             np.frombuffer(plane, np.uint8)[:] = 1  # type: ignore[call-overload]
         picture.pts, picture.time_base = pts, info.time_base
+        tag(picture, stream.codec_context)
         out.mux(stream.encode(picture))
     out.mux(stream.encode(None))

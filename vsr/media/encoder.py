@@ -4,11 +4,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 import av
+import av.logging
 from av.video.codeccontext import VideoCodecContext
 
 from vsr.color import MATRIX_NUMBERS
 from vsr.errors import UsageError
-from vsr.frame import SUBSAMPLING, FrameFormat, Hdr, VideoInfo
+from vsr.frame import SUBSAMPLING, ColorTags, FrameFormat, Hdr, VideoInfo
 from vsr.settings import EncoderSettings
 
 CODEC_NAMES = {
@@ -31,6 +32,12 @@ DEFAULTS: dict[str, dict[str, str]] = {
 }
 """Options that stand unless the user says otherwise; the presets by the README's measurements."""
 
+RATE_OPTIONS = {"b", "qp", "cqp", "rc"}
+"""What asks for another kind of rate control; encoders would heed our own crf before it."""
+
+SAME_TRANSFER = (1, 6, 14, 15)
+"""Transfer characteristics that are one function. Source: ITU-T H.273, table 3."""
+
 CHROMA_LOCATIONS = {"left": "left", "center": "center", "topleft": "topleft"}
 
 
@@ -52,6 +59,8 @@ def encoder_name(codec: str) -> str:
 def encoder_options(name: str, settings: EncoderSettings, hdr: Hdr) -> dict[str, str]:
     """Every option as FFmpeg takes it; the user's own win."""
     options = dict(DEFAULTS.get(name, {}))
+    if RATE_OPTIONS & set(settings.options):
+        options.pop("crf", None)
     if settings.crf is not None:
         options["crf"] = f"{settings.crf:g}"
     if settings.preset is not None:
@@ -93,6 +102,28 @@ def hdr_options(name: str, hdr: Hdr) -> tuple[str, str]:
         "libsvtav1": "svtav1-params",
     }.get(name, "")
     return option, ":".join(words) if option else ""
+
+
+def same_tags(a: ColorTags, b: ColorTags) -> bool:
+    """Whether they mean the same: four transfers are one function, and no range is limited."""
+    one, other = (
+        replace(
+            tags,
+            transfer=1 if tags.transfer in SAME_TRANSFER else tags.transfer,
+            range=tags.range or 1,
+        )
+        for tags in (a, b)
+    )
+    return one == other
+
+
+def same_hdr(a: Hdr, b: Hdr) -> bool:
+    """Whether they mean the same, as finely as HEVC and AV1 write them."""
+    if a.content_light != b.content_light or (a.mastering is None) != (b.mastering is None):
+        return False
+    pairs = zip(a.mastering or (), b.mastering or (), strict=True)
+    steps = [Fraction(1, 20_000)] * 8 + [Fraction(1, 5000), Fraction(1, 100)]
+    return all(abs(x - y) <= step for (x, y), step in zip(pairs, steps))
 
 
 def keeps_hdr(name: str, hdr: Hdr) -> bool:
@@ -148,12 +179,16 @@ def needs_even(name: str, pix_fmt: str) -> tuple[bool, bool]:
     return (not opens(name, pix_fmt, 97, 96), not opens(name, pix_fmt, 96, 97))
 
 
-def opens(name: str, pix_fmt: str, width: int, height: int) -> bool:
+def opens(
+    name: str, pix_fmt: str, width: int, height: int, options: dict[str, str] | None = None
+) -> bool:
+    """Whether the encoder takes such pictures."""
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, pix_fmt
     context.time_base = Fraction(1, 25)
-    context.options = dict(DEFAULTS.get(name, {}))
+    usual = {k: v for k, v in DEFAULTS.get(name, {}).items() if k != "slices"}
+    context.options = dict(usual if options is None else options)
     try:
         context.open()
     except av.FFmpegError:
@@ -175,22 +210,38 @@ def set_up(
     if info.sar is not None:
         context.sample_aspect_ratio = info.sar
     context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+    if context.name == "prores_ks" and tags.transfer in SAME_TRANSFER:
+        context.color_trc = 1  # the one of these names that ProRes knows
     context.colorspace = tags.matrix if tags.matrix else MATRIX_NUMBERS[form.color_matrix]
     context.color_range = tags.range
     if planar(pix_fmt)[0] in ("420", "422"):
         options = {"chroma_sample_location": CHROMA_LOCATIONS[form.chroma_location], **options}
+    if context.name == "ffv1" and not opens("ffv1", pix_fmt, form.width, form.height, options):
+        own = DEFAULTS["ffv1"]["slices"]  # not every odd size can be cut so
+        options = {key: value for key, value in options.items() if (key, value) != ("slices", own)}
     context.options = options
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
     try:
-        context.open()
+        with av.logging.Capture() as lines:
+            context.open()
     except av.FFmpegError as error:
         words = " ".join(f"{k}={v}" for k, v in options.items())
-        problem = error.strerror or str(error)
+        problem = lines[-1][2].strip() if lines else error.strerror or str(error)
         raise UsageError(
             f"{context.name} refuses {form.width}x{form.height} {pix_fmt} with {words}: {problem}"
         ) from error
+    finally:
+        av.logging.set_level(level)
     unknown = [key for key in context.options if key in options]
     if unknown:
         raise UsageError(f"{context.name} has no option {', '.join(unknown)}")
+
+
+def tag(picture: av.VideoFrame, context: VideoCodecContext) -> None:
+    """Give a picture the encoder's colour tags; ProRes takes them from there."""
+    picture.color_primaries, picture.color_trc = context.color_primaries, context.color_trc
+    picture.colorspace, picture.color_range = context.colorspace, context.color_range
 
 
 def encoder_rate(rate: Fraction | None) -> Fraction:

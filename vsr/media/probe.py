@@ -9,12 +9,17 @@ from av.sidedata.sidedata import SideData, Type
 from av.video.stream import VideoStream
 
 from vsr.color import MATRIX_NAMES, guess_matrix
-from vsr.errors import InputError
 from vsr.frame import ColorTags, FrameFormat, Hdr, VideoInfo
 from vsr.media.filters import chroma_location
 
+RGB_TOO = ("pal8", "xyz12le", "xyz12be")
+"""Pixel formats that swscale makes RGB of, and that libav does not call so."""
+
 GUESSED_TAGS = {"bt709": (1, 1, 1), "bt601": (6, 6, 6)}
 """Matrix -> primaries, transfer and matrix of an untagged film of that age."""
+
+FASTEST = 480
+"""Frames per second that a film may have; more are a container's way of saying nothing."""
 
 CENTER_CODECS = {"mjpeg", "mpeg1video", "gif", "png", "h261", "svq1", "svq3"}
 """Codecs whose chroma lies in the middle where nothing says otherwise (JPEG's and MPEG-1's way)."""
@@ -24,15 +29,18 @@ def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
     """All about the stream that its header and its first picture tell."""
     notes: list[str] = []
     chroma, depth = working_format(first.format, notes)
-    is_rgb = first.format.is_rgb
+    is_rgb = first.format.is_rgb or first.format.name in RGB_TOO
     tags = color_tags(first)
     matrix = MATRIX_NAMES.get(tags.matrix)
     if is_rgb:
         matrix, tags = "bt709", ColorTags(1, 1 if tags.transfer == 2 else tags.transfer, 1, 1)
         notes.append("RGB: computed and written as 4:4:4 BT.709")
+    elif matrix is None and tags.matrix not in (0, 2):
+        matrix = "bt709"
+        notes.append(
+            f"colour matrix {tags.matrix} (ITU-T H.273): kept, though networks for RGB see BT.709"
+        )
     elif matrix is None and chroma != "gray":
-        if tags.matrix not in (0, 2):
-            raise InputError(f"color matrix {tags.matrix} (H.273) is not supported")
         matrix = guess_matrix(first.width, first.height)
         notes.append(f"colour matrix not tagged: taken for {matrix}, from its size, and tagged so")
         primaries, transfer, number = GUESSED_TAGS[matrix]
@@ -63,7 +71,7 @@ def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
         codec=stream.codec_context.name,
         source_pix_fmt=first.format.name,
         time_base=stream.time_base,
-        rate=stream.average_rate or stream.guessed_rate or None,
+        rate=frame_rate(stream),
         tags=tags,
         sar=sar or None,
         display_matrix=display_matrix(first),
@@ -73,6 +81,17 @@ def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
         duration=seconds(stream),
         notes=tuple(notes),
     )
+
+
+def frame_rate(stream: VideoStream) -> Fraction | None:
+    """Frames per second on average; None where nothing believable is said.
+
+    Matroska files without a rate are said to have 1000 by their time base.
+    """
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and rate <= FASTEST:
+            return rate
+    return None
 
 
 def seconds(stream: VideoStream) -> float | None:
@@ -91,7 +110,7 @@ def working_format(form: av.VideoFormat, notes: list[str]) -> tuple[str, int]:
         notes.append("transparency is not kept")
     if form.name == "pal8":
         return "444", 8
-    depth = next(d for d in (8, 9, 10, 12, 14, 16) if d >= depth)
+    depth = next((d for d in (8, 9, 10, 12, 14, 16) if d >= depth), 16)
     if form.is_rgb:
         return "444", depth
     if len(kinds) < 3:

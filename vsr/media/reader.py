@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,21 +12,31 @@ from types import TracebackType
 from typing import Self, cast
 
 import av
-from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from vsr.errors import InputError, MediaError
+from vsr.errors import MediaError
 from vsr.frame import Frame, FrameFormat, VideoInfo
 from vsr.media.filters import FilterChain
 from vsr.media.interlace import PROBE_FRAMES, Fields, find_fields, in_doubt
+from vsr.media.opening import best_video, open_input, open_pipe
 from vsr.media.planes import CAREFUL, SWSCALE_MATRICES, to_frame
 from vsr.media.probe import describe
+from vsr.media.times import FrameTimes, Joins
 from vsr.settings import Clip, Deinterlace
 
-MILLISECOND = Fraction(1, 1000)
-PICTURE_FORMATS = {"image2", "apng", "webp_pipe", "webp"}
+TIMELESS = ("avi",)
+"""Containers, by their demuxers, that have no times of showing."""
+
+BROADCAST = ("mpegts", "mpeg")
+"""Containers whose clock may begin anew in the middle."""
+
+READ_ON = 2
+"""Seconds of pictures behind a clip's end in which its sound is looked for."""
+
+CUT_SHARE = 0.02
+"""The part of a film that may be missing at its end before that is worth a word."""
 
 
 @dataclass
@@ -39,6 +48,8 @@ class ReadReport:
     """Packets that the decoder refused."""
     damaged_frames: int = 0
     """Pictures that the decoder gave out marked as damaged."""
+    without_picture: int = 0
+    """Packets that the decoder took and made no picture of, known at the film's end."""
     mended_times: int = 0
     """Frames whose time was missing or did not come after the frame before."""
     first_problems: list[str] = field(default_factory=list)
@@ -67,16 +78,27 @@ class Reader:
         threads: int = 0,
     ) -> None:
         self.path = str(source)
+        self.name = "standard input" if self.path == "-" else self.path
         self.clip = clip
         self.report = ReadReport()
         self.others: deque[av.Packet[Stream]] = deque()
         self.origin = Fraction(0)
         """Seconds that all times are shifted by: where the clip starts."""
-        self.container = open_input(self.path)
+        self.reached: dict[int, Fraction] = {}
+        """Index of a stream -> seconds at which its last packet that was read ends."""
+        self.end: Fraction | None = None
+        """Seconds of the result at which the clip ends, once that is known."""
+        self.pipe = open_pipe(self.path)
         try:
-            self.stream = best_video(self.container, self.path)
+            self.container = open_input(self.path, self.pipe)
+        except BaseException:
+            self.close_pipe()
+            raise
+        try:
+            self.stream = best_video(self.container, self.name)
             self.stream.thread_type = "AUTO"
             self.stream.thread_count = threads
+            self.joins = Joins() if self.container.format.name in BROADCAST else None
             self.seek()
             self.decoded = self.decode()
             self.peeked = self.peek()
@@ -86,9 +108,10 @@ class Reader:
             self.info: VideoInfo = replace(
                 info, interlaced=self.fields.interlaced, notes=tuple(notes)
             )
+            self.skip_to_start()
             self.weaver = self.weave(deinterlace)
         except BaseException:
-            self.container.close()
+            self.close()
             raise
         self.reformatter = VideoReformatter()
 
@@ -105,12 +128,47 @@ class Reader:
 
     def close(self) -> None:
         self.container.close()
+        self.close_pipe()
+
+    def close_pipe(self) -> None:
+        if self.pipe is not None:
+            self.pipe.close()
+
+    def stop(self) -> None:
+        """Let a read that waits for a pipe find the end now. Thread: any."""
+        if self.pipe is not None:
+            self.pipe.stop()
 
     # Opening.
 
     def seek(self) -> None:
-        if self.clip.start and self.path != "-":
-            self.container.seek(int(self.clip.start * av.time_base), backward=True)
+        if self.clip.start and (self.pipe is None or self.pipe.seekable()):
+            start = self.first_time() + self.clip.start
+            self.container.seek(int(start * av.time_base), backward=True)
+
+    def first_time(self) -> Fraction:
+        """Seconds at which the film begins, which a clip's own times count from."""
+        return (self.stream.start_time or 0) * (self.stream.time_base or Fraction(0))
+
+    def skip_to_start(self) -> None:
+        """Decode up to the clip's first picture; the one before stays, for the deinterlacer."""
+        if not self.clip.start:
+            return
+        self.origin = self.first_time() + self.clip.start
+        while self.time(self.peeked[-1]) < self.origin:
+            picture = next(self.decoded, None)
+            if picture is None:
+                return
+            self.peeked = [self.peeked[-1], picture]
+        before = sum(self.time(picture) < self.origin for picture in self.peeked)
+        self.origin = self.time(self.peeked[before])
+        self.peeked = self.peeked[max(0, before - 1) :]
+
+    def time(self, picture: av.VideoFrame) -> Fraction:
+        """Of a decoded picture, seconds."""
+        assert picture.pts is not None
+        assert self.stream.time_base is not None
+        return picture.pts * self.stream.time_base
 
     def peek(self) -> list[av.VideoFrame]:
         """The first pictures: one, or as many as it takes to judge the fields."""
@@ -122,13 +180,13 @@ class Reader:
         if not pictures:
             damaged = self.report.damaged_packets
             why = f" ({damaged} damaged packets)" if damaged else ""
-            raise MediaError(self.path, f"its video stream holds no picture to be decoded{why}")
+            raise MediaError(self.name, f"its video stream holds no picture to be decoded{why}")
         return pictures
 
     def judge_fields(self, deinterlace: Deinterlace) -> Fields:
         if deinterlace == "off":
             return Fields(False)
-        fields = find_fields(self.peeked)
+        fields = find_fields(self.stream.codec_context.name, self.peeked)
         return fields if deinterlace == "auto" else replace(fields, interlaced=True)
 
     def weave(self, deinterlace: Deinterlace) -> FilterChain | None:
@@ -166,19 +224,48 @@ class Reader:
 
     def decode(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures with mended times; other streams' packets go to `others`."""
-        last: int | None = None
-        step = 1
+        assert self.stream.time_base is not None
+        times = FrameTimes(self.stream.time_base, self.container.format.name in TIMELESS)
+        missing, fields = 0, False
         for packet in self.packets():
-            for picture in self.decode_packet(packet):
+            times.read(packet)
+            missing += packet.size > 0
+            damaged = self.report.damaged_packets
+            pictures = self.decode_packet(packet)
+            if self.report.damaged_packets > damaged:
+                times.lose()
+                missing -= 1
+            if not packet.size and missing > len(pictures):
+                pictures += self.tail(pictures[-1].pts if pictures else times.last)
+            for picture in pictures:
                 if picture.is_corrupt:
                     self.report.damaged_frames += 1
                     self.report.note(f"damaged picture at {self.clock(picture.pts)}")
-                picture.pts = self.mend_time(picture, last, step)
-                if last is not None and not picture.duration:
-                    step = max(1, picture.pts - last)
-                step = picture.duration or step
-                last = picture.pts
+                before = times.last
+                if times.give(picture):
+                    self.report.mended_times += 1
+                    if self.report.mended_times == 1:
+                        self.report.note(f"time missing or not rising after {self.clock(before)}")
+                fields |= picture.interlaced_frame  # of which a packet may hold but one
+                missing -= 1
                 yield picture
+        self.report.without_picture = 0 if fields else max(0, missing)
+
+    def tail(self, last: int | None) -> list[av.VideoFrame]:
+        """What a decoder with several threads still held when damage broke it off at the end:
+        decoded once more, by one thread."""
+        pictures: list[av.VideoFrame] = []
+        if self.pipe is not None or last is None or (self.joins and self.joins.newest):
+            return pictures
+        with av.open(self.path, metadata_errors="replace") as again:
+            stream = again.streams[self.stream.index]
+            assert isinstance(stream, VideoStream)
+            stream.thread_count = 1
+            again.seek(last, stream=stream)
+            for packet in again.demux(stream):
+                with suppress(av.FFmpegError):  # counted the first time
+                    pictures += packet.decode()
+        return [p for p in pictures if p.pts is not None and p.pts > last]
 
     def packets(self) -> Iterator[av.Packet[VideoStream]]:
         """The video stream's packets, and the empty one that flushes the decoder."""
@@ -187,16 +274,35 @@ class Reader:
             try:
                 packet = next(demuxed)
             except StopIteration:
+                self.note_cut(max(self.reached.values(), default=Fraction(0)))
                 return
             except av.FFmpegError as error:
                 self.report.damaged_packets += 1
                 self.report.note(f"the container is damaged: {error.strerror}")
                 yield from self.stream_end()
                 return
+            if self.joins is not None:
+                joined = self.joins.follow(packet)
+                if joined is not None:
+                    self.report.note(f"the clock goes back at {float(joined):.3f} s: moved on")
+            if packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                before = self.reached.get(packet.stream_index, end)
+                self.reached[packet.stream_index] = max(before, end)
             if packet.stream is self.stream:
                 yield cast("av.Packet[VideoStream]", packet)
             elif packet.size:
                 self.others.append(packet)
+
+    def note_cut(self, reached: Fraction) -> None:
+        """Say so where a film ends long before its header says it does."""
+        if self.container.duration is None:
+            return
+        whole = (self.container.duration + (self.container.start_time or 0)) / av.time_base
+        if whole - reached > max(2, whole * CUT_SHARE):
+            self.report.first_problems.append(
+                f"the file is cut off: it ends at {float(reached):.1f} s of {whole:.1f} s"
+            )
 
     def stream_end(self) -> Iterator[av.Packet[VideoStream]]:
         end = cast("av.Packet[VideoStream]", av.Packet())
@@ -212,20 +318,6 @@ class Reader:
             self.report.damaged_packets += 1
             self.report.note(f"damaged packet at {self.clock(packet.pts)}: {error.strerror}")
             return []
-
-    def mend_time(self, picture: av.VideoFrame, last: int | None, step: int) -> int:
-        """The picture's pts; where it has none, its predecessor's plus one frame; where it does
-        not come after its predecessor's, that plus one tick, but at least a millisecond."""
-        if picture.pts is not None and (last is None or picture.pts > last):
-            return picture.pts
-        self.report.mended_times += 1
-        if last is None:
-            return 0
-        self.report.note(f"time missing or not rising after {self.clock(last)}")
-        if picture.pts is None:
-            return last + step
-        assert self.stream.time_base is not None
-        return last + max(1, -int(-MILLISECOND // self.stream.time_base))
 
     def clock(self, pts: int | None) -> str:
         if pts is None or self.stream.time_base is None:
@@ -250,26 +342,40 @@ class Reader:
             yield from pictures
             return
         base, count = self.info.time_base, 0
+        end = None if self.clip.end is None else self.first_time() + self.clip.end
         for picture in pictures:
             assert picture.pts is not None
             time = picture.pts * base
-            if time < self.clip.start:
+            if self.clip.start and time < self.origin:
                 continue
-            if self.clip.end is not None and time >= self.clip.end:
-                return
-            if count == 0 and self.clip.start:
-                self.origin = time
+            if (end is not None and time >= end) or count == self.clip.frames:
+                self.end = time - self.origin
+                break
             picture.pts -= int(self.origin / base)
             yield picture
             count += 1
-            if count == self.clip.frames:
+        if self.end is not None:
+            self.read_on(self.end + self.origin)
+
+    def read_on(self, end: Fraction) -> None:
+        """Take in the other streams' packets up to a time: they may lie behind the pictures."""
+        sounds = [stream.index for stream in self.container.streams.audio]
+        for packet in self.packets():
+            if packet.dts is not None and packet.dts * packet.time_base > end + READ_ON:
                 return
+            if all(self.reached.get(index, end - 1) >= end for index in sounds):
+                return
+
+    def in_clip(self, time: Fraction) -> bool:
+        """Whether something at this time of the result belongs to the clip, as far as is known."""
+        began = time >= 0 or not self.clip.start
+        return began and (self.end is None or time < self.end)
 
     def to_working_format(self, picture: av.VideoFrame, form: FrameFormat) -> av.VideoFrame:
         """The picture in the planar format that it is computed in."""
         if (picture.width, picture.height) != (form.width, form.height):
             raise MediaError(
-                self.path,
+                self.name,
                 f"the picture size changes from {form.width}x{form.height} to "
                 f"{picture.width}x{picture.height} at {self.clock(picture.pts)}; "
                 "cut the film there and upscale the parts one by one",
@@ -291,42 +397,3 @@ class Reader:
 def pictures_then_end(pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame | None]:
     yield from pictures
     yield None
-
-
-def open_input(path: str) -> InputContainer:
-    """Open a film, or standard input for "-". Raises InputError or MediaError."""
-    if path != "-":
-        check_is_file(path)
-    try:
-        container = av.open("pipe:0" if path == "-" else path, "r", metadata_errors="replace")
-    except av.FFmpegError as error:
-        if os.path.exists(path) and os.path.getsize(path) == 0:
-            raise InputError(f"{path}: the file is empty") from error
-        raise InputError(f"{path}: not a film that can be read ({error.strerror})") from error
-    if container.format.name in PICTURE_FORMATS or container.format.name.endswith("_pipe"):
-        container.close()
-        raise InputError(f"{path}: a single picture, not a film; vsr upscales films")
-    return container
-
-
-def check_is_file(path: str) -> None:
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if stat.S_ISDIR(mode):
-        raise InputError(f"{path}: a directory, not a film; name the films in it")
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path}: no permission to read it")
-
-
-def best_video(container: InputContainer, path: str) -> VideoStream:
-    """The stream that a player would show."""
-    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not pictures:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise InputError(f"{path}: holds no video ({kinds} only); there is nothing to upscale")
-    best = container.streams.best("video")
-    return best if best in pictures else pictures[0]

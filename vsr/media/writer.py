@@ -18,11 +18,14 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from vsr.errors import MediaError
+from vsr.errors import MediaError, VsrError
 from vsr.frame import Frame, FrameFormat, VideoInfo
-from vsr.media.carry import Carrier, is_cover, other_streams
-from vsr.media.encoder import encoder_name, encoder_options, set_up
+from vsr.media.carry import Carrier, describe, is_cover, other_streams
+from vsr.media.container import PICTURES_ONLY, holdable
+from vsr.media.encoder import chroma_size, encoder_name, encoder_options, planar, set_up, tag
 from vsr.media.filters import FilterChain
+from vsr.media.partial import claim, partial_of
+from vsr.media.pipes import PIPE_BUFFER, PipeWriter
 from vsr.media.planes import to_picture
 from vsr.media.reader import Reader
 from vsr.settings import EncoderSettings
@@ -30,9 +33,23 @@ from vsr.settings import EncoderSettings
 MUXER_OPTIONS = {
     "mp4": {"movflags": "+faststart"},
     "mov": {"movflags": "+faststart"},
+    "matroska": {"avoid_negative_ts": "disabled"},
+    "webm": {"avoid_negative_ts": "disabled"},
     "mpegts": {"mpegts_copyts": "1"},
+    "yuv4mpegpipe": {"strict": "-1"},
 }
-"""Index before the pictures, for players that stream; times as they are."""
+"""Index before the pictures, for players that stream; times as they are, those before zero too,
+which an AAC track out of MP4 begins with; Y4M with depths that its inventors did not foresee."""
+
+KEEPS_NEGATIVE_TIMES = ("mp4", "mov", "matroska", "webm")
+"""The other containers begin at zero or later: all streams move together where one has to."""
+
+OF_THE_STREAM = ("encoder", "bps", "number_of_", "_statistics", "duration")
+OF_THE_CONTAINER = ("encoder", "major_brand", "minor_version", "compatible_brands")
+"""Words that are not about the film but about how its old stream or container was written."""
+
+BEFORE_ALL = Fraction(-(10**9))
+"""The moment of a packet that has none; it goes on at once."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +68,7 @@ class Target:
     @property
     def partial(self) -> str:
         """Where it is written until it is complete and verified."""
-        if self.path == "-":
-            return "pipe:1"
-        path = Path(self.path)
-        return str(path.with_name(f".{path.name}.{os.getpid()}.partial"))
+        return partial_of(self.path)
 
 
 class Writer:
@@ -73,11 +87,21 @@ class Writer:
         self.pts: list[int] = []
         """The pts of every frame written, in the source's time base."""
         self.durations: dict[int, int] = {}
+        self.waiting: dict[int, deque[av.Packet[Stream]]] = {}
+        """Packets of each other stream that are ahead of the pictures."""
         self.committed = False
+        self.pipe = PipeWriter() if target.path == "-" else None
+        self.lock: int | None = None
+        self.swept: list[str] = []
+        """Names of partial files that killed runs had left, removed now."""
         with self.translated():
+            if self.pipe is None:
+                self.lock, self.swept = claim(target.path)
             self.out = self.open()
         try:
             self.carrier = Carrier(self.out, reader.origin)
+            self.covers = covers(reader)
+            """Index of the stream -> the picture's file."""
             self.stream = self.add_streams()
             self.copy_metadata()
             with self.translated():
@@ -89,18 +113,24 @@ class Writer:
 
     def open(self) -> OutputContainer:
         name = self.target.container
-        options = dict(MUXER_OPTIONS.get(name, {})) if self.target.path != "-" else {}
+        options = dict(MUXER_OPTIONS.get(name, {}))
+        if name in ("mp4", "mov"):  # what a first frame's time is rounded to; 1/1000 by default
+            options["movie_timescale"] = str(max(1000, self.target.info.time_base.denominator))
+            if any(key.startswith("com.") for key in self.reader.container.metadata):
+                options["movflags"] += "+use_metadata_tags"  # a phone's own words
+        if self.pipe is not None:
+            size = PIPE_BUFFER
+            return av.open(self.pipe, "w", format=name, container_options=options, buffer_size=size)
         return av.open(self.target.partial, "w", format=name, container_options=options)
 
     def add_streams(self) -> VideoStream:
         """All streams in the source's order; returns the one that is encoded."""
         kept = carried_streams(self.reader, self.target.container)
-        pictures = covers(self.reader)
         for source in self.reader.container.streams:
             if source is self.reader.stream:
                 video = self.add_video()
             elif source in kept:
-                self.carrier.add(source, pictures.get(source.index))
+                self.carrier.add(source, self.covers.get(source.index))
         return video
 
     def add_video(self) -> VideoStream:
@@ -115,17 +145,34 @@ class Writer:
             context.codec_tag = "hvc1"
         set_up(context, info, self.target.pix_fmt, encoder_options(name, settings, info.hdr))
         source = self.reader.stream
-        skip = ("encoder", "BPS", "NUMBER_OF_", "_STATISTICS", "DURATION")
-        kept = {k: v for k, v in source.metadata.items() if not k.startswith(skip)}
-        stream.metadata.update(kept)
+        words = source.metadata.items()
+        stream.metadata.update({k: v for k, v in words if not k.lower().startswith(OF_THE_STREAM)})
         stream.disposition = source.disposition
         if info.display_matrix is not None:
             stream.set_display_matrix(info.display_matrix)
         return stream
 
+    def losses(self) -> list[str]:
+        """What could not be kept, in words."""
+        if self.target.container == PICTURES_ONLY:
+            return []
+        streams = other_streams(self.reader.container, self.reader.stream)
+        left = [s for s in streams if s.index not in self.carrier.carried]
+        lost = [f"{describe(stream)}: left out, no container can hold it" for stream in left]
+        chroma, depth = planar(self.target.pix_fmt)
+        form = self.frame_format
+        if depth and depth < form.depth:
+            lost.append(f"{form.depth} bits became {depth}, as {self.target.pix_fmt} has them")
+        if depth and chroma_size(chroma) < chroma_size(form.chroma):
+            lost.append(
+                f"colour of 4:{form.chroma[1]}:{form.chroma[2]} became {self.target.pix_fmt}"
+            )
+        return lost
+
     def copy_metadata(self) -> None:
         source = self.reader.container
-        self.out.metadata.update(source.metadata)
+        words = source.metadata.items()
+        self.out.metadata.update({k: v for k, v in words if k.lower() not in OF_THE_CONTAINER})
         chapters = shifted_chapters(source, self.reader)
         if chapters:
             self.out.set_chapters(chapters)  # type: ignore[arg-type]
@@ -137,7 +184,8 @@ class Writer:
         if same_size and form.pix_fmt == self.target.pix_fmt:
             return None
         place = form.chroma_location
-        color_range = "full" if form.full_range else "limited"
+        # swscale takes gray for full range, whatever it is told; so it is told that of both sides
+        color_range = "full" if form.full_range or form.is_gray else "limited"
         matrix = form.color_matrix
         scale = (
             f"scale=w={final.width}:h={final.height}:flags=lanczos+accurate_rnd+full_chroma_int"
@@ -153,9 +201,11 @@ class Writer:
     def write(self, frame: Frame) -> None:
         """Encode one frame and mux what is ready, the other streams up to the same time."""
         self.pts.append(frame.pts)
-        self.durations[frame.pts] = frame.duration
+        step = frame.pts - self.pts[-2] if len(self.pts) > 1 else 1
+        self.durations[frame.pts] = frame.duration or step
         for picture in self.scaled(to_picture(frame, self.frame_format)):
             picture.pts, picture.time_base = frame.pts, self.target.info.time_base
+            tag(picture, self.stream.codec_context)
             self.mux(self.encode(picture))
         self.carry(until=frame.pts * self.target.info.time_base)
         self.frames += 1
@@ -180,54 +230,79 @@ class Writer:
 
     def carry(self, until: Fraction | None) -> None:
         """Mux what the reader found of other streams, up to a time or to the end."""
-        others: deque[av.Packet[Stream]] = self.reader.others
+        others = self.reader.others
         while others:
-            packet = others[0]
-            moment = packet.pts if packet.pts is not None else packet.dts
-            time = None if moment is None else moment * packet.time_base - self.reader.origin
-            if until is not None and time is not None and time > until:
-                return
-            others.popleft()
-            if time is not None and not self.in_clip(time):
-                continue
+            packet = others.popleft()
+            self.waiting.setdefault(packet.stream_index, deque()).append(packet)
+        for packet in self.due(until):
             with self.translated():
                 self.carrier.put(packet)
 
-    def in_clip(self, time: Fraction) -> bool:
-        """Whether a packet at this time of the result belongs to the clip."""
-        clip = self.reader.clip
-        if not clip:
-            return True
-        if time < 0:
-            return False
-        return not self.pts or time <= self.end_time() or (clip.frames is None and clip.end is None)
+    def due(self, until: Fraction | None) -> Iterator[av.Packet[Stream]]:
+        """The waiting packets up to a time, in order of time, but for those out of the clip.
 
-    def end_time(self) -> Fraction:
-        last = self.pts[-1]
-        return (last + self.durations.get(last, 0)) * self.target.info.time_base
+        Streams wait for themselves alone: one that runs ahead holds no other one up.
+        """
+        while True:
+            heads = [
+                (self.moment(queue[0]), index) for index, queue in self.waiting.items() if queue
+            ]
+            if not heads:
+                return
+            time, index = min(heads)
+            if until is not None and time > until:
+                return
+            packet = self.waiting[index].popleft()
+            if time == BEFORE_ALL or self.reader.in_clip(time):
+                yield packet
+
+    def moment(self, packet: av.Packet[Stream]) -> Fraction:
+        """A packet's time in the result, seconds."""
+        time = packet.pts if packet.pts is not None else packet.dts
+        return BEFORE_ALL if time is None else time * packet.time_base - self.reader.origin
 
     def finish(self) -> None:
         """Flush the encoder, carry what is left, close the file."""
-        self.mux(self.encode(None))
+        with self.translated():
+            for packet in self.stream.codec_context.encode_lazy(None):
+                packet.stream = self.stream
+                if self.frames <= 2:  # x265 sets no dts then that can be believed
+                    packet.dts = packet.pts
+                self.mux([packet])
         self.carry(until=None)
         with self.translated():
             self.out.close()
-        if self.target.path != "-":
-            with open(self.target.partial, "rb+") as file:
-                os.fsync(file.fileno())
+            if self.lock is not None:
+                os.fsync(self.lock)
 
     def commit(self) -> None:
         """Give the finished file its name."""
-        if self.target.path != "-":
-            os.replace(self.target.partial, self.target.path)
+        with self.translated():
+            if self.pipe is None:
+                os.replace(self.target.partial, self.target.path)
         self.committed = True
+        self.release()
+
+    def abandon(self) -> None:
+        """Remove what was written, unless it was committed; all that is left to do is to leave."""
+        if self.committed:
+            return
+        if self.pipe is not None:
+            self.pipe.stop()
+        else:
+            Path(self.target.partial).unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Close and remove what was written."""
+        """Remove what was written, and close."""
+        self.abandon()
         with suppress(av.FFmpegError, ValueError, OSError):  # it is thrown away in any case
             self.out.close()
-        if self.target.path != "-":
-            Path(self.target.partial).unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
 
     def __enter__(self) -> Self:
         return self
@@ -242,11 +317,11 @@ class Writer:
             self.discard()
 
     def translated(self) -> Translation:
-        return Translation(self.target.path)
+        return Translation("standard output" if self.pipe is not None else self.target.path)
 
 
 class Translation:
-    """Turns libav's errors into MediaError with the output's path."""
+    """Turns libav's errors and the system's into MediaError with the output's path."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -260,15 +335,18 @@ class Translation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, av.FFmpegError):
-            raise MediaError(self.path, f"cannot be written: {error.strerror}") from error
+        if isinstance(error, BrokenPipeError):
+            raise MediaError(self.path, "closed by its reader before the film was done") from error
+        if isinstance(error, (av.FFmpegError, OSError)) and not isinstance(error, VsrError):
+            problem = error.strerror or str(error)
+            raise MediaError(self.path, f"cannot be written: {problem}") from error
 
 
 def carried_streams(reader: Reader, container: str) -> list[Stream]:
     """The streams that go over; a y4m stream holds pictures only."""
-    if container == "yuv4mpegpipe":
+    if container == PICTURES_ONLY:
         return []
-    return other_streams(reader.container, reader.stream)
+    return holdable(other_streams(reader.container, reader.stream))
 
 
 def covers(reader: Reader) -> dict[int, bytes]:
@@ -280,7 +358,7 @@ def covers(reader: Reader) -> dict[int, bytes]:
 
 def shifted_chapters(source: InputContainer, reader: Reader) -> list[dict[str, object]]:
     """The chapters, moved and cut as the clip is."""
-    clip = reader.clip
+    last = clip_length(reader)
     chapters: list[dict[str, object]] = []
     for chapter in source.chapters():
         base = chapter["time_base"]
@@ -288,10 +366,20 @@ def shifted_chapters(source: InputContainer, reader: Reader) -> list[dict[str, o
             continue
         start = chapter["start"] * base - reader.origin
         end = chapter["end"] * base - reader.origin
-        last = None if clip.end is None else clip.end - reader.origin
         if end <= 0 or (last is not None and start >= last):
             continue
         start, end = max(start, Fraction(0)), end if last is None else min(end, last)
         times = {"start": round(start / base), "end": round(end / base)}
-        chapters.append({**chapter, **times} if clip else dict(chapter))
+        chapters.append({**chapter, **times} if reader.clip else dict(chapter))
     return chapters
+
+
+def clip_length(reader: Reader) -> Fraction | None:
+    """Seconds, as far as can be told before its end is reached; None without an end."""
+    clip, rate = reader.clip, reader.info.rate
+    ends = []
+    if clip.end is not None:
+        ends.append(reader.first_time() + clip.end - reader.origin)
+    if clip.frames is not None and rate:
+        ends.append(clip.frames / rate)
+    return min(ends, default=None)

@@ -56,9 +56,9 @@ def find_network(model: str, factor: Fraction) -> Network:
     """
     if model in CLASSICAL:
         return classical(model, max(1, -(-factor.numerator // factor.denominator)))
-    if model.endswith(".onnx") or Path(model).is_file():
-        return reaching(read_network(Path(model)), factor)
     scales = [card.scale for card in cards() if card.name == model]
+    if not scales and (model.endswith(".onnx") or Path(model).is_file()):
+        return reaching(read_network(Path(model)), factor)
     if not scales:
         names = ", ".join(sorted({card.name for card in cards()} | set(CLASSICAL)))
         raise UsageError(f"no model '{model}'; there is {names}, or the path of an ONNX file")

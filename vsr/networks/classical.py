@@ -5,9 +5,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from vsr.kernels import KERNELS, Array, polyphase
-from vsr.networks.network import Network
-
-OPSET = 17
+from vsr.networks.network import OLDEST_OPSET, Network
 
 
 def classical(kernel: str, scale: int) -> Network:
@@ -29,10 +27,11 @@ def classical(kernel: str, scale: int) -> Network:
                 numpy_helper.from_array(plane_filters(filters, filters), "filters"),
             ],
         ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid("", OLDEST_OPSET)],
         ir_version=8,
     )
-    return Network(kernel, model, scale, 1, taps - 1, kernel=kernel, exact=True)
+    reach = max(left, taps - 1 - left)
+    return Network(kernel, model, scale, 1, reach, kernel=kernel, exact=True)
 
 
 def edge_pads(left: int, taps: int, vertical: bool = True) -> NDArray[np.int64]:

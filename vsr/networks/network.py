@@ -8,19 +8,15 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper, shape_inference
+from onnx import ModelProto, TensorProto, shape_inference, version_converter
+from onnx.checker import ValidationError
 
 from vsr.errors import InputError
+from vsr.networks.reach import reach
 
-LOCAL = {
-    *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "DepthToSpace", "SpaceToDepth"),
-    *("Pad", "Resize", "Upsample", "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "Elu"),
-    *("HardSigmoid", "HardSwish", "Gelu", "Erf", "Softplus", "Identity", "Cast", "Constant"),
-    *("Add", "Sub", "Mul", "Div", "Neg", "Abs", "Sqrt", "Pow", "Exp", "Min", "Max", "Floor"),
-    *("Concat", "Split", "Slice", "Shape", "Gather", "Unsqueeze", "Squeeze", "Round"),
-    *("BatchNormalization", "QuantizeLinear", "DequantizeLinear"),
-}
-"""Operators whose result at a pixel depends on that pixel's surroundings alone."""
+OLDEST_OPSET = 17
+"""The operator set that older models are brought to; newer ones stay as they are. (The operators
+that the frame graph is written in mean the same in all versions from this one on.)"""
 
 
 @dataclass(frozen=True)
@@ -48,10 +44,11 @@ def read_network(path: Path) -> Network:
     """The network in an ONNX file. Raises InputError, with the reason, where it is not one."""
     try:
         model = onnx.load(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, DecodeError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as an ONNX model ({error})") from error
+    except (OSError, DecodeError, ValueError, ValidationError) as error:
+        if not path.exists():
+            raise InputError(f"{path}: no such file") from None
+        reason = first_line(error)
+        raise InputError(f"{path}: cannot be read as an ONNX model ({reason})") from error
     return check_network(model, path.stem, str(path))
 
 
@@ -74,44 +71,66 @@ def check_network(model: ModelProto, name: str, where: str) -> Network:
     if len(shape) != 4 or shape[1] not in (1, 3):
         raise refuse(f"its input is {shape}, not (n, 1 or 3, height, width)")
 
+    try:
+        model = at_usable_opset(model)
+    except (RuntimeError, ValueError) as error:
+        raise refuse(f"its operators are out of date ({first_line(error)})") from error
     channels = shape[1]
-    small = (24, 17)
-    large = output_shape(model, (1, channels, *small))
-    if large is None:
-        raise refuse(f"it does not accept a picture of {small[1]}x{small[0]}; any size must do")
-    factors = {b / a for a, b in zip(small, large[2:], strict=True)}
-    scale = factors.pop()
+    small = (24, 17)  # without a common divisor: a factor that suits both is whole
+    try:
+        large = output_shape(model, (1, channels, *small))
+    except Exception as error:  # whatever an operator raises, the size does not fit
+        size = f"{small[1]}x{small[0]}"
+        raise refuse(
+            f"any size must do, but it takes no picture of {size} ({first_line(error)})"
+        ) from error
+    if len(large) != 4:
+        raise refuse(f"its output is {list(large)}, not (n, channels, height, width)")
     if large[1] != channels:
         raise refuse(f"{channels} channels go in and {large[1]} come out")
-    if factors or scale != int(scale) or scale < 1:
+    factors = {b / a for a, b in zip(small, large[2:], strict=True)}
+    scale = factors.pop()
+    if factors or scale < 1:
         sizes = f"{small[1]}x{small[0]} becomes {large[3]}x{large[2]}"
         raise refuse(f"{sizes}, which is not a whole factor")
-    return Network(name, model, int(scale), channels, reach(model))
+    return Network(name, model, int(scale), channels, reach(model, network_input(model)))
 
 
-def output_shape(model: ModelProto, input_shape: Sequence[int]) -> tuple[int, ...] | None:
-    """The shape of the output for an input of `input_shape`, or None if that does not fit."""
+def first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def at_usable_opset(model: ModelProto) -> ModelProto:
+    """The model at a version of the operator set in which the frame graph can be written.
+
+    Raises RuntimeError or ValueError where ONNX cannot convert it.
+    """
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if not versions:
+        raise ValueError("it does not say which version of ONNX's operators it is written in")
+    if versions[0] >= OLDEST_OPSET:
+        return model
+    return version_converter.convert_version(model, OLDEST_OPSET)
+
+
+def output_shape(model: ModelProto, input_shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of the output for an input of `input_shape`. Raises where that does not fit."""
     trial = ModelProto()
     trial.CopyFrom(model)
     set_shape(trial, input_shape)
-    try:
-        inferred = shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True)
-    except shape_inference.InferenceError:
-        return None
+    inferred = shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True)
     dims = [d.dim_value for d in inferred.graph.output[0].type.tensor_type.shape.dim]
-    return tuple(dims) if len(dims) == 4 and all(dims) else run_for_shape(trial, input_shape)
+    return tuple(dims) if dims and all(dims) else run_for_shape(trial, input_shape)
 
 
-def run_for_shape(model: ModelProto, input_shape: Sequence[int]) -> tuple[int, ...] | None:
+def run_for_shape(model: ModelProto, input_shape: Sequence[int]) -> tuple[int, ...]:
     """As `output_shape`, for graphs whose shapes only show when they are run."""
     from onnx.reference import ReferenceEvaluator
 
     feed = {network_input(model): np.zeros(tuple(input_shape), np.float32)}
-    try:
-        results: Any = ReferenceEvaluator(model).run(None, feed)
-    except Exception:  # noqa: BLE001 (whatever an operator raises, the size does not fit)
-        return None
-    return tuple(results[0].shape) if results[0].ndim == 4 else None
+    results: Any = ReferenceEvaluator(model).run(None, feed)
+    return tuple(results[0].shape)
 
 
 def network_input(model: ModelProto) -> str:
@@ -134,48 +153,3 @@ def set_shape(model: ModelProto, input_shape: Sequence[int | str]) -> None:
                 else:
                     dim.dim_param = size
     del model.graph.value_info[:]
-
-
-def reach(model: ModelProto) -> int | None:
-    """How many input pixels to each side an output pixel can depend on; None where unbounded.
-
-    Every operator adds what its own window reaches, in pixels of the input, along the deepest
-    path. An operator not known to be local (attention, pooling over the picture) has no bound.
-    """
-    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    depth = {network_input(model): (0.0, 1.0)}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-            continue
-        if node.op_type not in LOCAL:
-            return None
-        known = [depth[name] for name in node.input if name in depth]
-        if not known:
-            continue
-        density = max(d for _, d in known)
-        window, factor = window_of(node, constants)
-        far = max(r for r, _ in known) + window / density
-        depth.update((name, (far, density * factor)) for name in node.output)
-    return int(np.ceil(depth[model.graph.output[0].name][0]))
-
-
-def window_of(node: NodeProto, constants: dict[str, np.ndarray]) -> tuple[float, float]:
-    """How far the operator reaches in its own input's pixels, and by what it enlarges."""
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    stride = max(attributes.get("strides", [1]))
-    if node.op_type in ("Conv", "ConvTranspose", "MaxPool", "AveragePool"):
-        weights = constants.get(node.input[1]) if len(node.input) > 1 else None
-        kernel = attributes.get("kernel_shape") or weights.shape[2:]  # type: ignore[union-attr]
-        dilation = max(attributes.get("dilations", [1]))
-        if node.op_type == "ConvTranspose":
-            return float(max(kernel)) / stride, float(stride)
-        return float(dilation * (max(kernel) - 1)), 1.0 / stride
-    if node.op_type in ("DepthToSpace", "SpaceToDepth"):
-        block = float(attributes["blocksize"])
-        return (0.0, block) if node.op_type == "DepthToSpace" else (block, 1 / block)
-    if node.op_type in ("Resize", "Upsample"):
-        scales = [constants[name] for name in node.input[1:] if constants.get(name) is not None]
-        factor = float(max(s.max() for s in scales if s.size == 4 and s.dtype == np.float32))
-        return 3.0, factor
-    return 0.0, 1.0

@@ -65,7 +65,7 @@ class PlainNet(nn.Module):
         y = x
         for layer in self.layers[:-1]:
             y = F.relu(layer(y))
-        return F.pixel_shuffle(self.layers[-1](y) + x, self.scale)
+        return F.pixel_shuffle(self.layers[-1](y), self.scale) + nearest(x, self.scale)
 
     def collapsed(self) -> nn.Module:
         """The same function with every block collapsed to an ordinary convolution."""
@@ -91,4 +91,14 @@ class CollapsedPlainNet(nn.Module):
         y = x
         for layer in self.layers[:-1]:
             y = F.relu(layer(y))
-        return F.pixel_shuffle(self.layers[-1](y) + x, self.scale)
+        return F.pixel_shuffle(self.layers[-1](y), self.scale) + nearest(x, self.scale)
+
+
+def nearest(x: Tensor, scale: int) -> Tensor:
+    """The nearest-neighbour enlargement.
+
+    As copies and a depth-to-space: OpenVINO computes that in float32 even where it computes the
+    convolutions in bf16, but a Resize it does not; and added behind the depth-to-space, not before,
+    it saves reordering the features in memory.
+    """
+    return F.pixel_shuffle(torch.cat([x] * scale**2, dim=1), scale)

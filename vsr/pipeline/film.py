@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vsr.errors import UsageError
 from vsr.frame import Frame, VideoInfo
 from vsr.media.encoder import large_info
 from vsr.media.planes import to_rgb
@@ -30,7 +31,7 @@ class UpscaledFilm:
             for frame in film:
                 print(frame.pts * film.info.time_base, film.rgb(frame).shape)
 
-    Raises what `upscale` raises, and leaves nothing open.
+    It can be gone through once. Raises what `upscale` raises, and leaves nothing open.
     """
 
     def __init__(
@@ -45,14 +46,30 @@ class UpscaledFilm:
             self.reader = opening.enter_context(Reader(src))
             form = self.reader.info.format
             network = find_network(model, Fraction(scale))
+            if network.scale != scale:
+                raise UsageError(
+                    f"{model} enlarges by {network.scale} here, not by {scale}; "
+                    "vsr.upscale makes any size"
+                )
             self.engine = opening.enter_context(open_engine(network, form, engine))
             self.stack = opening.pop_all()
         size = form.width * network.scale, form.height * network.scale
         self.info: VideoInfo = large_info(self.reader.info, *size)
         """Of the large film."""
+        self.begun = False
 
     def __iter__(self) -> Iterator[Frame]:
-        with prefetch(self.reader.frames(), DECODED_AHEAD, "decode") as decoded:
+        if self.begun:
+            raise UsageError(f"{self.reader.name}: can be gone through once; open it again")
+        self.begun = True
+        return self.frames()
+
+    def frames(self) -> Iterator[Frame]:
+        with (
+            prefetch(self.reader.frames(), DECODED_AHEAD, "decode") as decoded,
+            ExitStack() as leaving,
+        ):
+            leaving.callback(self.reader.stop)
             yield from enlarge(decoded, self.engine, EnlargeReport())
 
     def rgb(self, frame: Frame) -> NDArray[np.uint8]:

@@ -34,18 +34,15 @@ def prefetch(items: Iterable[T], depth: int, name: str) -> Iterator[Iterator[T]]
     def produce() -> None:
         end = _End()
         try:
-            for item in items:
-                room.acquire()
-                if stopped.is_set():
-                    break
-                ahead.put(item)
+            with closed_here(items):
+                for item in items:
+                    room.acquire()
+                    if stopped.is_set():
+                        break
+                    ahead.put(item)
         except BaseException as error:  # noqa: BLE001 (raised again at the consumer)
             end = _End(error)
-        finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
-            ahead.put(end)
+        ahead.put(end)
 
     def consume() -> Iterator[T]:
         while True:
@@ -66,3 +63,13 @@ def prefetch(items: Iterable[T], depth: int, name: str) -> Iterator[Iterator[T]]
         stopped.set()
         room.release()
         thread.join()
+
+
+@contextmanager
+def closed_here(items: object) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()

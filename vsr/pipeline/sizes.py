@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from vsr.errors import UsageError
 from vsr.frame import VideoInfo
 from vsr.settings import Size
 
@@ -10,6 +11,7 @@ def factors(info: VideoInfo, size: Size) -> tuple[Fraction, Fraction]:
     """(horizontal, vertical) enlargement of the stored picture.
 
     A width or height is meant as shown: for a film that players turn by 90 degrees, the other.
+    Raises UsageError for a size below the film's own.
     """
     if size.scale is not None:
         return size.scale, size.scale
@@ -19,6 +21,9 @@ def factors(info: VideoInfo, size: Size) -> tuple[Fraction, Fraction]:
     across = Fraction(width, info.format.width) if width else None
     down = Fraction(height, info.format.height) if height else None
     either = across or down or Fraction(2)
+    if max(across or either, down or either) < 1:
+        words = f"{size.width or '...'}x{size.height or '...'}"
+        raise UsageError(f"{words} is smaller than the film; vsr only enlarges")
     return across or either, down or either
 
 

@@ -20,8 +20,6 @@ from vsr.errors import InputError
 from vsr.frame import Frame, FrameFormat, Plane
 from vsr.networks.network import Network
 
-SMALLEST_TILE = 64
-
 CHROMA_REACH = 8
 """How far the filters around a network reach, small luma pixels: three chroma samples and one."""
 
@@ -66,11 +64,16 @@ def tile_overlap(network: Network) -> int:
     return (network.reach + CHROMA_REACH + 1) // 2 * 2
 
 
+def smallest_tile(network: Network) -> int:
+    """The smallest side of a tile of which at least half is kept."""
+    return 4 * tile_overlap(network)
+
+
 class TiledEngine:
     """An engine that works in tiles, and in smaller ones when memory runs out.
 
     Keeps the contract of `vsr.backends.base`; `build` makes the engine for a tile's format.
-    A tile of 0 is the whole frame.
+    A tile of 0 is the whole frame; one too small for the network's reach is made larger.
     """
 
     def __init__(self, build: Build, network: Network, form: FrameFormat, tile: int) -> None:
@@ -86,17 +89,17 @@ class TiledEngine:
             width, height = self.format.width, self.format.height
             if self.tile:
                 overlap = tile_overlap(self.network)
-                tile = max(self.tile // 2 * 2, 4 * overlap)
-                across, down = cuts(width, tile, overlap), cuts(height, tile, overlap)
+                self.tile = max(self.tile // 2 * 2, smallest_tile(self.network))
+                across, down = cuts(width, self.tile, overlap), cuts(height, self.tile, overlap)
             else:
                 across, down = cuts(width, width, 0), cuts(height, height, 0)
             self.cuts = list(itertools.product(down, across))
             sizes = {(y.stop - y.start, x.stop - x.start) for y, x in self.cuts}
             try:
-                for height, width in sizes:
+                for height, width in sorted(sizes, reverse=True):
                     form = replace(self.format, width=width, height=height)
                     self.engines[height, width] = self.build(form)
-            except OutOfMemoryError as error:
+            except MemoryError as error:
                 self.shrink(error)
             else:
                 break
@@ -106,13 +109,13 @@ class TiledEngine:
         words = one.description
         self.description = words if tiles == 1 else f"{words}, {tiles} tiles of {self.tile}"
 
-    def shrink(self, error: OutOfMemoryError) -> None:
-        """Halve the tile; raise `error` again where it is as small as it can be."""
+    def shrink(self, error: MemoryError) -> None:
+        """Halve the tile; raise OutOfMemoryError where it is as small as it can be."""
         self.close()
         whole = max(self.format.width, self.format.height)
-        smaller = (self.tile or whole) // 2
-        if smaller < SMALLEST_TILE:
-            raise error
+        smaller = min(self.tile or whole, whole) // 2
+        if smaller < smallest_tile(self.network):
+            raise error if isinstance(error, OutOfMemoryError) else OutOfMemoryError(str(error))
         self.tile = smaller
 
     def start(self, frame: Frame) -> Pending:
@@ -147,30 +150,40 @@ class TiledPending:
 
     def begin(self) -> None:
         """Start every tile, of a smaller size where memory runs out on the way."""
-        while True:
-            self.cuts = self.engine.cuts
-            self.parts: list[Pending] = []
-            try:
-                for y, x in self.cuts:
-                    tile = cut_out(self.frame, self.engine.format, y, x)
-                    self.parts.append(self.engine.engines[tile.y.shape].start(tile))
-            except OutOfMemoryError as error:
-                self.engine.shrink(error)
-                self.engine.lay_out()
-            else:
-                return
+        while not self.started():
+            self.engine.lay_out()
+
+    def started(self) -> bool:
+        """Start every tile; where memory runs out, shrink the tile instead."""
+        self.cuts, self.parts = self.engine.cuts, []
+        try:
+            for y, x in self.cuts:
+                tile = cut_out(self.frame, self.engine.format, y, x)
+                self.parts.append(self.engine.engines[tile.y.shape].start(tile))
+        except MemoryError as error:
+            self.parts.clear()
+            self.engine.shrink(error)
+            return False
+        return True
 
     def result(self) -> Frame:
         while self.large is None:
-            try:
-                self.large = self.join([part.result() for part in self.parts])
-            except OutOfMemoryError as error:
-                if self.engine.cuts is self.cuts:  # no other frame has shrunk the tile meanwhile
-                    self.engine.shrink(error)
+            if not self.finished():
+                if self.engine.cuts is self.cuts:
                     self.engine.lay_out()
                 self.begin()
         self.parts = []
         return self.large
+
+    def finished(self) -> bool:
+        try:
+            self.large = self.join([part.result() for part in self.parts])
+        except MemoryError as error:
+            self.parts.clear()
+            if self.engine.cuts is self.cuts:  # no other frame has shrunk the tile meanwhile
+                self.engine.shrink(error)
+            return False
+        return True
 
     def join(self, results: list[Frame]) -> Frame:
         if len(results) == 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,19 +13,19 @@ from vsr.backends.base import Engine
 from vsr.backends.select import build_engine
 from vsr.errors import InputError, UsageError
 from vsr.frame import Frame, FrameFormat, VideoInfo
-from vsr.media.container import PICTURES_ONLY, check_container, container_of, default_ending
-from vsr.media.encoder import encoder_name, large_info, needs_even, pixel_format
+from vsr.media.container import PICTURES_ONLY
+from vsr.media.encoder import encoder_name
 from vsr.media.reader import Reader, ReadReport
-from vsr.media.writer import Target, Writer, carried_streams
-from vsr.networks.catalog import find_network
+from vsr.media.writer import Writer
 from vsr.networks.network import Network
+from vsr.pipeline.beat import on_the_beat
 from vsr.pipeline.enlarge import EnlargeReport, enlarge
 from vsr.pipeline.memory import largest_tile
+from vsr.pipeline.plan import Plan, make_plan
 from vsr.pipeline.prefetch import prefetch
-from vsr.pipeline.sizes import factors, final_sar, final_size
 from vsr.pipeline.tiling import TiledEngine
 from vsr.pipeline.verify import Samples, verify
-from vsr.settings import EncoderSettings, EngineSettings, UpscaleSettings
+from vsr.settings import Clip, EngineSettings, UpscaleSettings
 
 DECODED_AHEAD = 4
 ENLARGED_AHEAD = 3
@@ -99,16 +98,6 @@ class UpscaleReport:
     """What was guessed, mended, damaged or left out, one sentence each."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All that is decided before the first frame is computed."""
-
-    network: Network
-    engine_format: FrameFormat
-    """Of the engine's results; the writer takes them to the target's size."""
-    target: Target
-
-
 def upscale(
     src: str | Path,
     dst: str | Path | None = None,
@@ -126,24 +115,31 @@ def upscale(
     VerificationError later, leaving no output behind.
     """
     if scale is not None:
-        size = replace(settings.size, scale=Fraction(scale).limit_denominator(1000))
-        settings = replace(settings, size=size)
+        settings = replace(settings, size=replace(settings.size, scale=exact(scale)))
     began = time.monotonic()
     with Reader(src, settings.deinterlace, settings.clip) as reader:
         plan = make_plan(reader, dst, settings)
         samples, done = Samples(), EnlargeReport()
+        notes: list[str] = []
+        frames = reader.frames()
+        if plan.target.container == PICTURES_ONLY:
+            base, beat = reader.info.time_base, plan.target.info.time_base
+            frames = on_the_beat(frames, base, beat, notes)
         with (
             open_engine(plan.network, reader.info.format, settings.engine) as engine,
             Writer(plan.target, reader, plan.engine_format) as writer,
-            prefetch(reader.frames(), DECODED_AHEAD, "decode") as decoded,
+            prefetch(frames, DECODED_AHEAD, "decode") as decoded,
             prefetch(
                 enlarge(samples.passing(decoded), engine, done), ENLARGED_AHEAD, "enlarge"
             ) as enlarged,
+            leaving(reader, writer),
         ):
             if on_start is not None:
                 on_start(make_start(reader, plan, engine, settings))
-            for frame in reported(enlarged, reader.info, settings, on_progress):
+            for frame in reported(enlarged, plan.target.info, settings, on_progress):
                 writer.write(frame)
+            if writer.frames == 0:
+                raise InputError(f"{reader.name}: {nothing_there(reader.info, settings.clip)}")
             writer.finish()
             checked = settings.verify and plan.target.path != "-"
             scores = verify(writer, samples, reader.info.format) if checked else {}
@@ -160,34 +156,30 @@ def upscale(
             repeated=done.repeated,
             verified=checked,
             psnr=min(scores.values(), default=None),
-            notes=[*reader.info.notes, *read_notes(reader.report), *carry_notes(writer)],
+            notes=[
+                *(*reader.info.notes, *read_notes(reader.report)),
+                *(*notes, *write_notes(writer)),
+            ],
         )
 
 
-def make_plan(reader: Reader, dst: str | Path | None, settings: UpscaleSettings) -> Plan:
-    """Decide sizes, formats and names, and refuse what cannot be done."""
-    info, encoder = reader.info, settings.encoder
-    network = find_network(settings.model, max(factors(info, settings.size)))
-    form = info.format
-    engine_format = replace(
-        form, width=form.width * network.scale, height=form.height * network.scale
-    )
-    if dst is not None and str(dst) == "-" and settings.container in ("y4m", PICTURES_ONLY):
-        encoder = EncoderSettings("wrapped_avframe")
-    name = encoder_name(encoder.codec)
-    pix_fmt = pixel_format(name, form, encoder.pix_fmt)
-    width, height = final_size(info, settings.size, needs_even(name, pix_fmt))
-    large = replace(large_info(info, width, height), sar=final_sar(info, settings.size))
+def exact(scale: float | Fraction) -> Fraction:
+    """1.5 and 1.333 as the fractions that are meant. Raises UsageError for what is no number."""
+    try:
+        return Fraction(scale).limit_denominator(1000)
+    except (ValueError, OverflowError):
+        raise UsageError(f"scale {scale} is no number") from None
 
-    streams = carried_streams(reader, "")
-    path = str(dst) if dst is not None else ""
-    if not path or os.path.isdir(path):
-        ending = default_ending(reader.path, large, pix_fmt, encoder, streams)
-        path = str(default_path(reader.path, path, large, settings, ending))
-    check_output(reader.path, path, settings.overwrite)
-    container = container_of(path, settings.container)
-    check_container(container, large, pix_fmt, encoder, streams)
-    return Plan(network, engine_format, Target(path, container, large, pix_fmt, encoder))
+
+@contextmanager
+def leaving(reader: Reader, writer: Writer) -> Iterator[None]:
+    """What has to happen before the threads are waited for, whatever it is that ends the work:
+    a read that waits for a pipe stops waiting, and an output that is not complete is gone."""
+    try:
+        yield
+    finally:
+        reader.stop()
+        writer.abandon()
 
 
 def make_start(reader: Reader, plan: Plan, engine: Engine, settings: UpscaleSettings) -> Start:
@@ -202,36 +194,6 @@ def make_start(reader: Reader, plan: Plan, engine: Engine, settings: UpscaleSett
         engine=engine.description,
         total=expected_frames(reader.info, settings),
     )
-
-
-def default_path(
-    source: str, folder: str, large: VideoInfo, settings: UpscaleSettings, ending: str
-) -> Path:
-    """movie.mp4 -> movie.x2.mp4, or movie.1080p.mp4 where a height was asked for."""
-    if source == "-":
-        raise UsageError("reading from standard input needs an output: -o FILE, or -o -")
-    scale = settings.size.scale
-    word = f"x{float(scale):g}" if scale is not None else f"{large.format.height}p"
-    path = Path(source)
-    return (Path(folder) if folder else path.parent) / f"{path.stem}.{word}{ending}"
-
-
-def check_output(source: str, path: str, overwrite: bool) -> None:
-    """Raise InputError unless `path` may be written."""
-    if path == "-":
-        return
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise InputError(f"{path}: there is no folder {folder}")
-    if os.path.exists(path):
-        if os.path.isdir(path):
-            raise InputError(f"{path}: a directory stands there")
-        if source != "-" and os.path.samefile(source, path):
-            raise InputError(f"{path}: the output would take the source's place")
-        if not overwrite:
-            raise InputError(f"{path}: exists already; --overwrite replaces it")
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{path}: no permission to write in {folder}")
 
 
 @contextmanager
@@ -278,6 +240,7 @@ def expected_frames(info: VideoInfo, settings: UpscaleSettings) -> int | None:
 def read_notes(report: ReadReport) -> list[str]:
     counts = {
         "damaged packets could not be decoded": report.damaged_packets,
+        "packets gave no picture": report.without_picture,
         "pictures were decoded from damaged data": report.damaged_frames,
         "frames had a missing or backward time, which was mended": report.mended_times,
     }
@@ -285,9 +248,22 @@ def read_notes(report: ReadReport) -> list[str]:
     return notes + report.first_problems
 
 
-def carry_notes(writer: Writer) -> list[str]:
-    return [
-        f"stream {index}: {carried.mended} packets had a backward time, which was mended"
+def write_notes(writer: Writer) -> list[str]:
+    swept = [f"removed {name}, which an interrupted run had left" for name in writer.swept]
+    mended = [
+        f"stream {index}: {carried.mended} packets had a missing or backward time, which was mended"
         for index, carried in writer.carrier.carried.items()
         if carried.mended
     ]
+    return swept + mended + writer.losses()
+
+
+def nothing_there(info: VideoInfo, clip: Clip) -> str:
+    """Why not one frame was written."""
+    if not clip:
+        return "not one of its pictures could be decoded"
+    length = f"; the film lasts {info.duration:.2f} s" if info.duration else ""
+    end = f" and {float(clip.end):g}" if clip.end is not None else ""
+    between = "between" if end else "from"
+    on = "" if end else " on"
+    return f"no picture {between} {float(clip.start):g}{end} s{on}{length}"

@@ -7,22 +7,27 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import AttachmentStream, Stream
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from vsr.errors import VerificationError
 from vsr.frame import Frame, FrameFormat, Plane
-from vsr.media.carry import Carried, describe, is_cover, other_streams
+from vsr.media.carry import Carried, describe, is_cover, is_filler, is_written_anew
 from vsr.media.planes import plane_view
-from vsr.media.writer import Writer
+from vsr.media.writer import KEEPS_NEGATIVE_TIMES, Writer
 
 LEAST_PSNR = 20.0
 """dB between a source frame and its result shrunk to its size. Real results measure above 30; a
 black, shifted or foreign picture below 15."""
+
+SYNC = Fraction(1, 50)
+"""Seconds that another stream may be off; what containers round and pad stays far below."""
 
 KEPT_SAMPLES = 32
 CHECKED_SAMPLES = 6
@@ -49,20 +54,47 @@ class Samples:
             yield frame
 
 
+@dataclass
+class Found:
+    """A stream of the finished file, by its packets."""
+
+    stream: Stream = field(repr=False)
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    packets: int = 0
+    first: Fraction | None = None
+    last: Fraction | None = None
+    """Times of its first and its last packet, seconds; None where these have none."""
+    times: list[int] = field(default_factory=list)
+    """The pts of every packet; of video alone."""
+    keyframes: list[int] = field(default_factory=list)
+
+    def take(self, packet: av.Packet[Stream]) -> None:
+        self.digest.update(packet)
+        self.packets += 1
+        pts = packet.pts if packet.pts is not None else packet.dts
+        self.last = None if pts is None else pts * packet.time_base
+        self.first = self.last if self.packets == 1 else self.first
+        if pts is None:
+            return
+        if self.stream.type == "video":
+            self.times.append(pts)
+            if packet.is_keyframe:
+                self.keyframes.append(pts)
+
+
 def verify(writer: Writer, samples: Samples, source: FrameFormat) -> dict[int, float]:
     """Check the file that `writer` finished, before it gets its name.
 
-    Frames and their times must be those written, every carried stream must hold the same bytes,
-    sampled frames must resemble the source. Returns pts -> PSNR (dB) of the sampled frames.
+    Frames and their times must be those written, every carried stream must hold the same bytes
+    at the same times, attached files and covers must be there, sampled frames must resemble the
+    source. Returns pts -> PSNR (dB) of the sampled frames.
     Raises VerificationError, saying what differs.
     """
     path = writer.target.path
-    with av.open(writer.target.partial) as film:
-        video = find_video(film, path)
-        keyframes = check_packets(film, video, writer)
-    with av.open(writer.target.partial) as film:
-        video = find_video(film, path)
-        scores = compare_samples(film, video, writer, samples, source, keyframes)
+    try:
+        scores = read_back(writer, samples, source)
+    except av.FFmpegError as error:
+        raise VerificationError(f"{path}: cannot be read back: {error.strerror}") from error
     for pts, score in scores.items():
         if score < LEAST_PSNR:
             seconds = float(pts * writer.target.info.time_base)
@@ -73,48 +105,66 @@ def verify(writer: Writer, samples: Samples, source: FrameFormat) -> dict[int, f
     return scores
 
 
-def find_video(film: InputContainer, path: str) -> VideoStream:
-    pictures = [stream for stream in film.streams.video if not is_cover(stream)]
-    if not pictures:
-        raise VerificationError(f"{path}: the finished file holds no video")
-    best = film.streams.best("video")
-    return best if best in pictures else pictures[0]
+def read_back(writer: Writer, samples: Samples, source: FrameFormat) -> dict[int, float]:
+    """Check streams and times; returns pts -> PSNR of the sampled frames."""
+    with av.open(writer.target.partial) as film:
+        found = read_packets(film)
+        video, shift = check_streams(found, writer)
+        check_files(film, found, writer)
+        place = video.stream.index  # the stream is no more when its film is closed
+    with av.open(writer.target.partial) as film:
+        stream = film.streams[place]
+        assert isinstance(stream, VideoStream)
+        return compare_samples(film, stream, writer, samples, source, video.keyframes, shift)
 
 
-def check_packets(film: InputContainer, video: VideoStream, writer: Writer) -> list[int]:
-    """Compare times and bytes of all packets; returns the pts of the keyframes."""
-    path, expected = writer.target.path, list(writer.carrier.carried.values())
-    expected = [c for c in expected if c.packets and not is_cover(c.source)]
-    found = [s for s in other_streams(film, video) if s.type != "attachment" and not is_cover(s)]
-    digests = {stream.index: hashlib.sha256() for stream in found}
-    counts = dict.fromkeys(digests, 0)
-    times: list[int] = []
-    keyframes: list[int] = []
+def read_packets(film: InputContainer) -> list[Found]:
+    """Every stream of a film that has packets, in order, but for what the muxer made itself."""
+    found = [Found(stream) for stream in film.streams]
     for packet in film.demux():
-        if packet.size == 0:
-            continue
-        if packet.stream is video:
-            times.append(packet.pts if packet.pts is not None else packet.dts or 0)
-            if packet.is_keyframe:
-                keyframes.append(times[-1])
-        elif packet.stream_index in digests:
-            digests[packet.stream_index].update(packet)
-            counts[packet.stream_index] += 1
-    check_times(sorted(times), video, writer)
+        if packet.size and not is_filler(packet):
+            found[packet.stream_index].take(packet)
+    return [f for f in found if f.packets and not is_written_anew(film, f.stream)]
 
-    found = [stream for stream in found if counts[stream.index]]
+
+def check_streams(found: list[Found], writer: Writer) -> tuple[Found, Fraction]:
+    """Hold the streams against those that went in; returns the enlarged video, and its shift.
+
+    Containers keep their order, but for covers, which have no time.
+    """
+    path, place = writer.target.path, writer.reader.stream.index
+    carried = writer.carrier.carried
+    expected = [c for c in carried.values() if c.packets and not is_cover(c.source)]
+    found = [f for f in found if not is_cover(f.stream)]
+    before = sum(1 for c in expected if c.source.index < place)
+    if len(found) <= before or found[before].stream.type != "video":
+        raise VerificationError(f"{path}: the finished file holds no video in its place")
+    video = found.pop(before)
+    shift = check_times(video, writer)
     if len(found) != len(expected):
         raise VerificationError(
             f"{path}: {len(expected)} other streams went in and {len(found)} came out"
         )
-    for carried, stream in zip(expected, found, strict=True):
-        same = digests[stream.index].digest() == carried.digest.digest()
-        if not same and not (repacked(carried) and counts[stream.index] == carried.packets):
+    for one, other in zip(expected, found, strict=True):
+        check_stream(one, other, shift, path)
+    return video, shift
+
+
+def check_stream(carried: Carried, found: Found, shift: Fraction, path: str) -> None:
+    """The same bytes at the same times. (Matroska joins the packets of a PGS picture.)"""
+    same = found.digest.digest() == carried.digest.digest()
+    if not same and not (repacked(carried) and found.packets == carried.packets):
+        raise VerificationError(
+            f"{path}: {describe(carried.source)} changed on the way "
+            f"({carried.packets} packets in, {found.packets} out)"
+        )
+    pairs = [(carried.first, found.first), (carried.last, found.last)]
+    for one, other in pairs if found.packets == carried.packets else pairs[:1]:
+        late = None if one is None or other is None else other - shift - one
+        if late is not None and abs(late) > SYNC:
             raise VerificationError(
-                f"{path}: {describe(carried.source)} changed on the way "
-                f"({carried.packets} packets in, {counts[stream.index]} out)"
+                f"{path}: {describe(carried.source)} is {float(late):+.3f} s off"
             )
-    return keyframes
 
 
 def repacked(carried: Carried) -> bool:
@@ -122,24 +172,52 @@ def repacked(carried: Carried) -> bool:
     heirs out of start codes."""
     stream = carried.source
     streamed = stream.container.format.name in ("mpegts", "mpeg", "aac")
-    return streamed and stream.codec_context.name in ("aac", "h264", "hevc", "vvc")
+    codec = stream.codec_context.name if stream.codec_context is not None else ""
+    return streamed and codec in ("aac", "h264", "hevc", "vvc")
 
 
-def check_times(times: list[int], video: VideoStream, writer: Writer) -> None:
-    """Every frame that went in came out at its time, as finely as the container counts."""
-    path, base = writer.target.path, writer.target.info.time_base
-    assert video.time_base is not None
+def check_times(video: Found, writer: Writer) -> Fraction:
+    """Every frame that went in came out at its time, as finely as the container counts.
+
+    Returns the seconds by which all came out later, 0 but for containers without negative times.
+    """
+    path, base, tick = writer.target.path, writer.target.info.time_base, video.stream.time_base
+    times = sorted(video.times)
+    assert tick is not None
     if len(times) != len(writer.pts):
         raise VerificationError(
             f"{path}: {len(writer.pts)} frames went in and {len(times)} came out"
         )
+    shift = Fraction(0)
+    if times and writer.target.container not in KEEPS_NEGATIVE_TIMES:
+        shift = max(shift, times[0] * tick - writer.pts[0] * base)
     for number, (pts, time) in enumerate(zip(writer.pts, times, strict=True)):
-        late = time * video.time_base - pts * base
-        if abs(late) > video.time_base / 2:
+        late = time * tick - pts * base - shift
+        if abs(late) > tick / 2:
             raise VerificationError(
                 f"{path}: frame {number}, at {float(pts * base):.4f} s, "
                 f"came out {float(late):+.4f} s off"
             )
+    return shift
+
+
+def check_files(film: InputContainer, found: list[Found], writer: Writer) -> None:
+    """Attached files and covers are there, byte for byte."""
+    sources = [carried.source for carried in writer.carrier.carried.values()]
+    files = [s.data for s in sources if isinstance(s, AttachmentStream)]
+    kept = [s.data for s in film.streams if isinstance(s, AttachmentStream)]
+    if sorted(files) != sorted(kept):
+        raise VerificationError(
+            f"{writer.target.path}: {len(files)} attached files went in and "
+            f"{len(set(kept) & set(files))} came out unchanged"
+        )
+    pictures = sorted(hashlib.sha256(data).digest() for data in writer.covers.values())
+    shown = sorted(f.digest.digest() for f in found if is_cover(f.stream))
+    if pictures != shown:
+        raise VerificationError(
+            f"{writer.target.path}: {len(pictures)} cover pictures went in and "
+            f"{len(set(shown) & set(pictures))} came out unchanged"
+        )
 
 
 def compare_samples(
@@ -149,26 +227,27 @@ def compare_samples(
     samples: Samples,
     source: FrameFormat,
     keyframes: list[int],
+    shift: Fraction,
 ) -> dict[int, float]:
     """PSNR between source luma and the result's, shrunk; of the samples cheapest to decode."""
     assert video.time_base is not None
-    ratio = writer.target.info.time_base / video.time_base
+    ratio, moved = writer.target.info.time_base / video.time_base, shift / video.time_base
     order = {pts: number for number, pts in enumerate(writer.pts)}
     starts = sorted(keyframes)
 
     def cost(pts: int) -> float:
         """Frames to decode to get at this one; the first is always looked at."""
-        before = bisect.bisect_right(starts, round(pts * ratio))
+        before = bisect.bisect_right(starts, round(pts * ratio + moved))
         if order[pts] == 0 or before == 0:
             return -1
-        gap = pts - starts[before - 1] / ratio
+        gap = pts - (starts[before - 1] - moved) / ratio
         return float(gap * writer.target.info.time_base)
 
     wanted = sorted(samples.kept.values(), key=lambda sample: cost(sample[0]))[:CHECKED_SAMPLES]
     reformatter = VideoReformatter()
     scores = {}
     for pts, luma in sorted(wanted, key=lambda sample: sample[0]):
-        picture = picture_at(film, video, round(pts * ratio))
+        picture = picture_at(film, video, round(pts * ratio + moved))
         if picture is None:
             raise VerificationError(f"{writer.target.path}: frame {order[pts]} does not decode")
         small = shrunk_luma(picture, source, reformatter)

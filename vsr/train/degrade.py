@@ -3,16 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-
-def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys' cubic convolution kernel with a = -0.5.
-
-    Source: R. Keys, "Cubic Convolution Interpolation for Digital Image Processing" (1981), eq. 15.
-    """
-    x = np.abs(x)
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+from vsr.kernels import cubic
 
 
 def shrink_matrix(length: int, factor: int) -> NDArray[np.float64]:
