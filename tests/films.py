@@ -70,11 +70,11 @@ def still(number: int, width: int, height: int) -> Planes:
     return moving(0 * number, width, height)
 
 
-def woven(first: str) -> Paint:
+def woven(first: str, motion: Paint | None = None) -> Paint:
     """Fields of different moments in one frame, the `first` ("tff" or "bff") the earlier."""
 
     def paint(number: int, width: int, height: int) -> Planes:
-        earlier, later = (fast(2 * number + n, width, height) for n in (0, 1))
+        earlier, later = ((motion or fast)(2 * number + n, width, height) for n in (0, 1))
         top, bottom = (earlier, later) if first == "tff" else (later, earlier)
         frame = []
         for a, b in zip(top, bottom, strict=True):
@@ -218,6 +218,8 @@ class Video:
         count = 0
         for picture in [*self.pictures(), None]:
             for packet in stream.encode(picture):
+                if self.frames <= 2:  # x265 sets no dts then that can be believed
+                    packet.dts = packet.pts
                 if self.times is None or self.times(count, packet):
                     yield (packet.dts or 0) * packet.time_base, packet
                 count += 1

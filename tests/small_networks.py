@@ -46,6 +46,10 @@ def model(
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
+def ones(*shape: int) -> NDArray[np.float32]:
+    return np.ones(shape, np.float32)
+
+
 def network(nodes: Sequence[NodeProto], weights: Weights | None = None, **more: Any) -> Network:
     return check_network(model(nodes, weights, **more), "small", "small.onnx")
 

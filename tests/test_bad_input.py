@@ -102,6 +102,14 @@ def test_a_video_stream_without_a_picture(tmp_path: Path, name: str, reason: str
     assert refused(tmp_path, path) == f"{path}: {reason}"
 
 
+@pytest.mark.parametrize(("name", "codec"), [("odd.mkv", b"V_MPEG4/ISO/AVC"), ("odd.mp4", b"avc1")])
+def test_a_video_format_that_nobody_knows(tmp_path: Path, name: str, codec: bytes) -> None:
+    path = film(tmp_path / name, Video(frames=2))
+    path.write_bytes(path.read_bytes().replace(codec, codec[:-1] + b"?"))
+    line = refused(tmp_path, path)
+    assert line == f"{path}: its video is in a format that no decoder here knows"
+
+
 # ---- films that are damaged -----------------------------------------------------------------
 
 

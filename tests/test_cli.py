@@ -137,7 +137,7 @@ def test_several_films_without_a_name_lie_beside_their_films(tmp_path: Path, mov
         "Dune: Part Two.mkv",
         "file:x.mkv",
         "100 % [1080p] %03d.mkv",
-        "it's \"quoted\", {braced} & more.mkv",
+        'it\'s "quoted", {braced} & more.mkv',
         "Amélie 天空 🎬.mkv",
         "-x.mkv",
         "no UTF-8 \udcff.mkv",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from films import Paint, Video, film, flat, frames_of, settings
-from runs import ROOT, environment
+from runs import LIMIT, ROOT, environment
 
 import vsr
 from vsr.frame import Frame
@@ -220,6 +220,36 @@ def test_of_a_long_film_few_frames_are_in_memory(tmp_path: Path) -> None:
 
 def living_frames() -> list[Frame]:
     return [item for item in gc.get_objects() if type(item) is Frame]
+
+
+def test_a_film_can_be_closed_while_its_decoder_has_something_to_log(tmp_path: Path) -> None:
+    """The decoder's threads log under the interpreter's lock, which freeing the decoder keeps."""
+
+    def noise(number: int, width: int, height: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(number)
+        planes = rng.integers(0, 255, (3, height, width), dtype=np.uint8)
+        return planes[0], planes[1], planes[2]
+
+    options = {"crf": "20", "x264-params": "slices=8"}
+    video = Video(frames=12, size=(1280, 720), options=options, paint=noise)
+    path = film(tmp_path / "noise.mkv", video)
+    program = f"""
+import gc, logging
+import av.logging
+from vsr.media.reader import Reader
+
+logging.disable(logging.CRITICAL)
+av.logging.set_level(av.logging.DEBUG)
+for count in range(4):
+    with Reader({str(path)!r}, threads=4) as reader:
+        frames = reader.frames()
+        for _ in range(count):
+            next(frames)
+        del frames
+    del reader
+    gc.collect()
+"""
+    subprocess.run([sys.executable, "-c", program], env=environment(), check=True, timeout=LIMIT)
 
 
 # ---- frames for one's own loop --------------------------------------------------------------

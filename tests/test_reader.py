@@ -30,10 +30,13 @@ from films import (
     to_picture,
     woven,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vsr.errors import InputError, MediaError
 from vsr.frame import Frame, VideoInfo
 from vsr.media.reader import Reader, ReadReport
+from vsr.media.times import FrameTimes
 from vsr.settings import Clip, Deinterlace
 
 MS = Fraction(1, 1000)
@@ -169,6 +172,25 @@ def test_a_frame_without_a_time_comes_one_frame_later(tmp_path: Path) -> None:
     assert (steps > 0).all()
     assert (steps == steps[0]).all()
     assert report.mended_times in (0, 6)
+
+
+@given(st.lists(st.none() | st.integers(-50, 400), min_size=1, max_size=30), st.booleans())
+def test_whatever_the_times_are_they_rise_and_those_that_do_are_kept(
+    given_times: list[int | None], timeless: bool
+) -> None:
+    times = FrameTimes(Fraction(1, 100), timeless)
+    found: list[int] = []
+    for pts in given_times:
+        picture = av.VideoFrame(16, 16, "gray")
+        picture.pts = pts
+        mended = times.give(picture)
+        assert picture.pts is not None
+        if pts is not None and all(pts > other for other in found):
+            assert (picture.pts, mended) == (pts, False)
+        else:
+            assert mended
+        found.append(picture.pts)
+    assert all(b > a for a, b in pairwise(found))
 
 
 def test_the_frames_of_an_avi_with_b_frames_follow_one_another_evenly(tmp_path: Path) -> None:
@@ -825,7 +847,8 @@ def test_a_clip_behind_the_films_end_has_no_frames(tmp_path: Path) -> None:
 
 
 def test_a_clip_of_an_interlaced_film_is_deinterlaced_from_its_first_frame(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", Video(20, TALL, paint=woven("tff"), fields="tff"))
+    """By means of the frame before it, as in the whole film."""
+    path = film(tmp_path / "a.mp4", Video(20, TALL, paint=woven("tff", moving), fields="tff"))
     whole, _, _ = read(path, "frame")
     clip = Clip(start=Fraction(4, 10), frames=3)
     frames, info, _ = read(path, "frame", clip)

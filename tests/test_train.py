@@ -200,6 +200,16 @@ def test_an_interrupted_training_ends_with_exactly_the_same_weights(
         np.testing.assert_array_equal(found[name], tensor)
 
 
+def test_a_training_stopped_early_can_go_on(data: Path, tmp_path: Path) -> None:
+    expected = weights(train(RECIPE, data, tmp_path / "whole"))
+    train(replace(RECIPE, stop=4), data, tmp_path / "stopped")
+    line = json.loads((tmp_path / "stopped" / "metrics.jsonl").read_text())
+    assert line["step"] == 4
+    found = weights(train(RECIPE, data, tmp_path / "stopped"))
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor)
+
+
 def test_a_finished_training_is_not_begun_again(data: Path, tmp_path: Path) -> None:
     expected = weights(train(RECIPE, data, tmp_path))
     found = weights(train(RECIPE, data, tmp_path))

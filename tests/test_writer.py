@@ -43,6 +43,8 @@ from vsr.pipeline.upscale import UpscaleReport, upscale
 from vsr.settings import Clip, UpscaleSettings
 
 MS = Fraction(1, 1000)
+AS_GIVEN = {"max_interleave_delta": "1"}
+"""Lets a muxer write packets in the order in which it is given them."""
 TICK = {"mkv": MS, "webm": MS}
 """What containers round to; the others keep times as they are."""
 
@@ -129,6 +131,16 @@ def test_a_film_with_a_rate_of_1000_is_taken_as_it_is(tmp_path: Path) -> None:
     for codec in ("libx264", "libx265", "libsvtav1"):
         _, target = enlarge(source, f"{codec}.mkv", settings(codec=codec))
         assert times_of(target) == [p * MS for p in pts]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
+@pytest.mark.parametrize("step", [2.5, 10_000])
+def test_films_may_be_very_fast_or_very_slow(tmp_path: Path, codec: str, step: float) -> None:
+    pts = [round(step * n) for n in range(6)]
+    rate = Fraction(1000) / Fraction(step)
+    source = film(tmp_path / "in.mkv", Video(6, pts=pts, time_base=MS, rate=rate))
+    _, target = enlarge(source, "out.mp4", settings(codec=codec))
+    assert times_of(target) == [p * MS for p in pts]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "ffv1", "libvpx-vp9"])
@@ -640,13 +652,14 @@ def test_a_data_stream_beside_chapters_is_kept(tmp_path: Path) -> None:
 def test_words_about_the_film_are_kept(tmp_path: Path) -> None:
     words = {"title": "Der Film", "artist": "Jemand", "comment": "schön", "date": "2001"}
     for ending in ("mkv", "mp4"):
-        video = Video(metadata={"language": "fre"})
+        video = Video(metadata={"language": "fre"}, disposition=Disposition.default)
         source = film(tmp_path / f"in.{ending}", video, metadata=words)
         _, target = enlarge(source, f"out.{ending}")
         with av.open(str(target)) as out:
             kept = {key.lower(): value for key, value in out.metadata.items()}
             assert {key: kept.get(key) for key in words} == words
             assert out.streams.video[0].language == "fre"
+            assert out.streams.video[0].disposition == Disposition.default
 
 
 def test_a_phones_own_words_are_kept(tmp_path: Path) -> None:
@@ -661,6 +674,14 @@ def test_a_phones_own_words_are_kept(tmp_path: Path) -> None:
         if name != "out.mkv":
             data = target.read_bytes()
             assert 0 < data.find(b"moov") < data.find(b"mdat")
+
+
+def test_words_that_the_container_has_no_place_for_are_told(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mkv", Video(2), metadata={"title": "a", "IMDB": "tt1"})
+    report, _ = enlarge(source, "out.mp4")
+    assert "mp4 has no place for the words: IMDB" in report.notes
+    report, _ = enlarge(source, "out.mkv")
+    assert not any("words" in note for note in report.notes)
 
 
 def test_words_about_the_old_encoding_are_not_kept(tmp_path: Path) -> None:
@@ -815,7 +836,7 @@ def test_a_stream_that_runs_ahead_holds_no_other_up(tmp_path: Path) -> None:
     text = Text(lines=[(0, 50, "now"), (7_200_000, 50, "in two hours")])
     source = film(tmp_path / "in.mkv", Video(50), text, Sound("flac", seconds=Fraction(2)))
     sorted_first = tmp_path / "first.mkv"
-    with av.open(str(source)) as a, av.open(sorted_first, "w") as out:
+    with av.open(str(source)) as a, av.open(sorted_first, "w", container_options=AS_GIVEN) as out:
         streams = [out.add_stream_from_template(s, opaque=True) for s in a.streams]
         packets = [p for p in a.demux() if p.size]
         for packet in sorted(packets, key=lambda p: p.stream.type != "subtitle"):
@@ -856,6 +877,15 @@ def test_a_clip_carries_its_own_part_of_everything(tmp_path: Path, ending: str) 
     assert chapters_of(target) == [(0, 600 * MS, "b"), (600 * MS, 800 * MS, "c")]
 
 
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_a_clip_keeps_cover_and_files(tmp_path: Path, ending: str) -> None:
+    cover = Cover(png()) if ending == "mp4" else Attachment("cover.png", "image/png", png())
+    source = long_film(tmp_path / f"in.{ending}", cover)
+    _, target = enlarge(source, f"out.{ending}", settings(clip=Clip(start=Fraction(1), frames=5)))
+    assert others_of(target)[-1].packets == [png()]
+    assert len(times_of(target)) == 5
+
+
 def test_a_clip_by_frames_has_sound_to_its_end(tmp_path: Path) -> None:
     source = long_film(tmp_path / "in.mkv", Text(lines=[(n * 100, 90, str(n)) for n in range(20)]))
     _, target = enlarge(source, "out.mkv", settings(clip=Clip(frames=20)))
@@ -875,7 +905,7 @@ def test_a_clip_from_the_beginning_keeps_what_lies_before_zero(tmp_path: Path) -
 def test_sound_that_lies_far_behind_its_pictures_in_the_file_is_in_the_clip(tmp_path: Path) -> None:
     source = long_film(tmp_path / "in.mkv")
     late = tmp_path / "late.mkv"
-    with av.open(str(source)) as a, av.open(late, "w") as out:
+    with av.open(str(source)) as a, av.open(late, "w", container_options=AS_GIVEN) as out:
         streams = [out.add_stream_from_template(s, opaque=True) for s in a.streams]
         packets = [p for p in a.demux() if p.size]
         shift = {"video": Fraction(0), "audio": Fraction(1)}
@@ -905,6 +935,14 @@ def test_an_unknown_option_is_named(tmp_path: Path) -> None:
 
 def test_an_impossible_value_is_named(tmp_path: Path) -> None:
     refused(tmp_path, "out.mkv", settings(options={"preset": "sluggish"}), "preset=sluggish")
+
+
+def test_an_encoder_that_refuses_says_why(tmp_path: Path) -> None:
+    video = Video(2, pts=[0, 3003], time_base=Fraction(1, 90_000))
+    source = film(tmp_path / "in.mp4", video, options={"video_track_timescale": "90000"})
+    with pytest.raises(UsageError, match=r"mpeg4 refuses .* denominator is 65535"):
+        enlarge(source, "out.mp4", settings(codec="mpeg4"))
+    assert sorted(os.listdir(tmp_path)) == ["in.mp4"]
 
 
 def test_a_codec_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Which encoder, with which options, in which pixel format."""
 
+import time
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
@@ -220,22 +222,39 @@ def set_up(
         own = DEFAULTS["ffv1"]["slices"]  # not every odd size can be cut so
         options = {key: value for key, value in options.items() if (key, value) != ("slices", own)}
     context.options = options
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
     try:
-        with av.logging.Capture() as lines:
-            context.open()
+        context.open()
     except av.FFmpegError as error:
         words = " ".join(f"{k}={v}" for k, v in options.items())
-        problem = lines[-1][2].strip() if lines else error.strerror or str(error)
+        problem = reason(context, options) or error.strerror or str(error)
         raise UsageError(
             f"{context.name} refuses {form.width}x{form.height} {pix_fmt} with {words}: {problem}"
         ) from error
-    finally:
-        av.logging.set_level(level)
     unknown = [key for key in context.options if key in options]
     if unknown:
         raise UsageError(f"{context.name} has no option {', '.join(unknown)}")
+
+
+def reason(refused: VideoCodecContext, options: dict[str, str]) -> str:
+    """Why an encoder does not open, in the words that libav tells its log alone.
+
+    Where PyAV listens to that log, it takes the interpreter's lock, in threads of decoders too. One
+    that waits for it while its decoder is being freed would wait forever: it is let through.
+    """
+    again = av.CodecContext.create(refused.name, "w")
+    assert isinstance(again, VideoCodecContext)
+    again.width, again.height, again.pix_fmt = refused.width, refused.height, refused.pix_fmt
+    again.time_base, again.framerate = refused.time_base, refused.framerate
+    again.options = dict(options)
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as lines, suppress(av.FFmpegError):
+            again.open()
+    finally:
+        av.logging.set_level(level)
+        time.sleep(0.05)
+    return lines[-1][2].strip() if lines else ""
 
 
 def tag(picture: av.VideoFrame, context: VideoCodecContext) -> None:
@@ -246,7 +265,9 @@ def tag(picture: av.VideoFrame, context: VideoCodecContext) -> None:
 
 def encoder_rate(rate: Fraction | None) -> Fraction:
     """A frame rate that rate control can live with; it decides no timestamp."""
-    return rate.limit_denominator(1001) if rate and 1 <= rate <= 1000 else Fraction(25)
+    if not rate:
+        return Fraction(25)
+    return min(max(rate, Fraction(1)), Fraction(240)).limit_denominator(1001)
 
 
 def large_info(info: VideoInfo, width: int, height: int) -> VideoInfo:

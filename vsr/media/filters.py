@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import av
 import av.filter
-import av.logging
 
 from vsr.frame import ColorTags
 
@@ -49,19 +48,3 @@ class FilterChain:
                 yield self.graph.vpull()
             except (av.BlockingIOError, av.EOFError):
                 return
-
-
-def chroma_location(picture: av.VideoFrame) -> str:
-    """Where the stream says its chroma samples lie: "left", "center", "topleft" ... "unspecified".
-
-    PyAV does not show this field; the `showinfo` filter writes it to the log.
-    """
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        with av.logging.Capture() as lines:
-            list(FilterChain(picture, Fraction(1, 25), "showinfo").push(picture))
-    finally:
-        av.logging.set_level(level)
-    words = [word for line in lines for word in line[2].split() if word.startswith("cl:")]
-    return words[0].removeprefix("cl:") if words else "unspecified"

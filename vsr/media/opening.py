@@ -70,4 +70,7 @@ def best_video(container: InputContainer, path: str) -> VideoStream:
         kinds = ", ".join(sorted({stream.type for stream in container.streams}))
         only = f" ({kinds} only)" if kinds else ", nor anything else"
         raise InputError(f"{path}: holds no video{only}; there is nothing to upscale")
+    pictures = [s for s in pictures if s.codec_context is not None]
+    if not pictures:
+        raise InputError(f"{path}: its video is in a format that no decoder here knows")
     return max(pictures, key=lambda stream: stream.width * stream.height)

@@ -1,5 +1,7 @@
 """What a film says about itself, and what has to be concluded where it does not say."""
 
+import io
+import re
 import struct
 from dataclasses import replace
 from fractions import Fraction
@@ -10,7 +12,6 @@ from av.video.stream import VideoStream
 
 from vsr.color import MATRIX_NAMES, guess_matrix
 from vsr.frame import ColorTags, FrameFormat, Hdr, VideoInfo
-from vsr.media.filters import chroma_location
 
 RGB_TOO = ("pal8", "xyz12le", "xyz12be")
 """Pixel formats that swscale makes RGB of, and that libav does not call so."""
@@ -21,7 +22,10 @@ GUESSED_TAGS = {"bt709": (1, 1, 1), "bt601": (6, 6, 6)}
 FASTEST = 480
 """Frames per second that a film may have; more are a container's way of saying nothing."""
 
-CENTER_CODECS = {"mjpeg", "mpeg1video", "gif", "png", "h261", "svq1", "svq3"}
+SITINGS = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft"}
+"""Matroska's (horizontal, vertical) -> name."""
+
+CENTER_CODECS = {"mjpeg", "mpeg1video", "gif", "png", "h261", "h263", "svq1", "svq3"}
 """Codecs whose chroma lies in the middle where nothing says otherwise (JPEG's and MPEG-1's way)."""
 
 
@@ -63,7 +67,7 @@ def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
         chroma=chroma,
         color_matrix=matrix or "bt709",
         full_range=full,
-        chroma_location=siting(stream.codec_context.name, tags, chroma, first),
+        chroma_location=siting(stream, tags, chroma),
     )
     assert stream.time_base is not None
     return VideoInfo(
@@ -138,20 +142,40 @@ def color_tags(picture: av.VideoFrame) -> ColorTags:
     )
 
 
-def siting(codec: str, tags: ColorTags, chroma: str, picture: av.VideoFrame) -> str:
+def siting(stream: VideoStream, tags: ColorTags, chroma: str) -> str:
     """left, center or topleft: as the stream says, else as its kind usually has it.
 
     Source for the defaults: ITU-T H.264, E.2.1 (left); ITU-R BT.2100, table 6 note (top left for
-    BT.2020); ISO/IEC 10918-5 (JPEG) and 11172-2 (MPEG-1) (center).
+    BT.2020); ISO/IEC 10918-5 (JPEG), 11172-2 (MPEG-1) and ITU-T H.263, 3.1 (center); IEC 61834
+    (top left for DV).
     """
     if chroma in ("gray", "444"):
         return "left"
-    said = chroma_location(picture)
-    if said in ("left", "center", "topleft"):
+    said = said_siting(stream)
+    if said is not None:
         return said
-    if codec in CENTER_CODECS:
+    codec = stream.codec_context.name
+    if codec in CENTER_CODECS or stream.container.format.name == "yuv4mpegpipe":
         return "center"
-    return "topleft" if tags.matrix in (9, 10) and chroma == "420" else "left"
+    late = codec == "dvvideo" or tags.matrix in (9, 10)
+    return "topleft" if late and chroma == "420" else "left"
+
+
+def said_siting(stream: VideoStream) -> str | None:
+    """Where the stream says its chroma samples lie; None where it says nothing, or "bottom".
+
+    PyAV does not show this field. Matroska's muxer writes it into the header of a film (elements
+    ChromaSitingHorz and ChromaSitingVert), so it is asked for one.
+    """
+    header = io.BytesIO()
+    try:
+        with av.open(header, "w", format="matroska") as out:
+            out.add_stream_from_template(stream, opaque=True)
+            out.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return None  # not a codec for Matroska
+    found = re.search(rb"\x55\xb7\x81(.)\x55\xb8\x81(.)", header.getvalue(), re.DOTALL)
+    return SITINGS.get((found[1][0], found[2][0])) if found else None
 
 
 def side_data(picture: av.VideoFrame) -> list[SideData]:

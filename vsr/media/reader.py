@@ -127,6 +127,11 @@ class Reader:
         self.close()
 
     def close(self) -> None:
+        # Let the decoder's threads come to rest now, with the interpreter's lock released. PyAV
+        # keeps it while it frees a decoder, and a thread that wants to log would wait for it.
+        stream = getattr(self, "stream", None)
+        if stream is not None:
+            stream.codec_context.flush_buffers()
         self.container.close()
         self.close_pipe()
 

@@ -92,6 +92,8 @@ class Writer:
         self.committed = False
         self.pipe = PipeWriter() if target.path == "-" else None
         self.lock: int | None = None
+        self.lost_words: list[str] = []
+        """What of the words about the film the container did not take, known once it is read."""
         self.swept: list[str] = []
         """Names of partial files that killed runs had left, removed now."""
         with self.translated():
@@ -100,12 +102,15 @@ class Writer:
             self.out = self.open()
         try:
             self.carrier = Carrier(self.out, reader.origin)
-            self.covers = covers(reader)
+            pictures = covers(reader)
+            self.covers = {index: bytes(packet) for index, packet in pictures.items()}
             """Index of the stream -> the picture's file."""
             self.stream = self.add_streams()
             self.copy_metadata()
             with self.translated():
                 self.out.start_encoding()
+                for packet in pictures.values():
+                    self.carrier.put(packet)
         except BaseException:
             self.discard()
             raise
@@ -159,6 +164,9 @@ class Writer:
         streams = other_streams(self.reader.container, self.reader.stream)
         left = [s for s in streams if s.index not in self.carrier.carried]
         lost = [f"{describe(stream)}: left out, no container can hold it" for stream in left]
+        if self.lost_words:
+            words = ", ".join(self.lost_words)
+            lost.append(f"{self.target.container} has no place for the words: {words}")
         chroma, depth = planar(self.target.pix_fmt)
         form = self.frame_format
         if depth and depth < form.depth:
@@ -233,7 +241,8 @@ class Writer:
         others = self.reader.others
         while others:
             packet = others.popleft()
-            self.waiting.setdefault(packet.stream_index, deque()).append(packet)
+            if packet.stream_index not in self.covers:
+                self.waiting.setdefault(packet.stream_index, deque()).append(packet)
         for packet in self.due(until):
             with self.translated():
                 self.carrier.put(packet)
@@ -349,11 +358,9 @@ def carried_streams(reader: Reader, container: str) -> list[Stream]:
     return holdable(other_streams(reader.container, reader.stream))
 
 
-def covers(reader: Reader) -> dict[int, bytes]:
-    """The cover pictures, which a demuxer gives first of all."""
-    return {
-        packet.stream_index: bytes(packet) for packet in reader.others if is_cover(packet.stream)
-    }
+def covers(reader: Reader) -> dict[int, av.Packet[Stream]]:
+    """Index of the stream -> the cover picture, which a demuxer gives first of all."""
+    return {packet.stream_index: packet for packet in reader.others if is_cover(packet.stream)}
 
 
 def shifted_chapters(source: InputContainer, reader: Reader) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ import bisect
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import av
@@ -111,6 +111,8 @@ def read_back(writer: Writer, samples: Samples, source: FrameFormat) -> dict[int
         found = read_packets(film)
         video, shift = check_streams(found, writer)
         check_files(film, found, writer)
+        kept = {key.lower() for key in film.metadata}
+        writer.lost_words = [key for key in writer.out.metadata if key.lower() not in kept]
         place = video.stream.index  # the stream is no more when its film is closed
     with av.open(writer.target.partial) as film:
         stream = film.streams[place]
@@ -266,11 +268,13 @@ def picture_at(film: InputContainer, video: VideoStream, pts: int) -> av.VideoFr
 def shrunk_luma(
     picture: av.VideoFrame, source: FrameFormat, reformatter: VideoReformatter
 ) -> Plane:
+    # Luma must not pass from colour to gray or back: swscale takes gray for full range.
+    chroma = "gray" if len(picture.format.components) < 3 else source.chroma.replace("gray", "420")
     small = reformatter.reformat(
         picture,
         width=source.width,
         height=source.height,
-        format=source.pix_fmt,
+        format=replace(source, chroma=chroma).pix_fmt,
         interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND,
         src_color_range=2 if source.full_range else 1,
         dst_color_range=2 if source.full_range else 1,

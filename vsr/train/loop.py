@@ -39,6 +39,9 @@ class Recipe:
     """Side of a small patch, pixels."""
     batch: int = 16
     steps: int = 200_000
+    """Steps in which the learning rate falls to zero."""
+    stop: int | None = None
+    """Steps after which training ends, if that is earlier."""
     learning_rate: float = 1e-3
     """Adam's, at the start; it falls to zero along half a cosine."""
     ema: float = 0.999
@@ -80,8 +83,8 @@ def train(recipe: Recipe, data: Path, out: Path, report_every: int = 2000) -> Pl
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
     state = State(out / "checkpoint.pt", net, average, optimizer, schedule, rng)
 
-    first = state.load()
-    bar = tqdm(range(first, recipe.steps), recipe.name, initial=first, total=recipe.steps)
+    first, last = state.load(), recipe.stop or recipe.steps
+    bar = tqdm(range(first, last), recipe.name, initial=first, total=last)
     losses = []
     for step in bar:
         lr, hr = patches.draw(rng)
@@ -92,7 +95,7 @@ def train(recipe: Recipe, data: Path, out: Path, report_every: int = 2000) -> Pl
         schedule.step()
         average.update_parameters(net)
         losses.append(loss.item())
-        if (step + 1) % report_every == 0 or step + 1 == recipe.steps:
+        if (step + 1) % report_every == 0 or step + 1 == last:
             quality = evaluate(torch_upscaler(average.module), recipe.scale, validation)
             figures = {
                 "step": step + 1,
