@@ -19,6 +19,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import psutil
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from tqdm import tqdm
 
@@ -220,41 +222,70 @@ def run_whole(
     if encoder.crf is not None:
         words += ["--crf", str(encoder.crf)]
     began = time.perf_counter()
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    message = process.stderr.read() if process.stderr else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise VsrError(f"vsr upscale failed: {message.strip()}")
-    return Whole(frames / seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(words, stderr=errors)
+        peak = 0.0
+        while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            peak = max(peak, memory_mark(process.pid))
+            time.sleep(0.05)
+        seconds = time.perf_counter() - began
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            raise VsrError(f"vsr upscale failed: {errors.read().strip()}")
+    return Whole(frames / seconds, peak, usage.ru_utime + usage.ru_stime)
+
+
+def memory_mark(process: int) -> float:
+    """The most memory that a process has had so far, MiB. (The kernel's own count at its end
+    would begin with this process's, from which it was forked.)"""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return psutil.Process(process).memory_info().rss / 2**20  # type: ignore[no-any-return]
+    marks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+    return marks[0] if marks else 0.0
 
 
 def lengthen(clip: Path, film: Path, frames: int) -> int:
     """Copy the clip's video and sound, packet for packet, as often as it takes to get at least
     `frames` frames; returns how many there are."""
-    count, shift = 0, Fraction(0)
-    with av.open(str(film), "w", format="matroska") as out:
-        targets = {}
-        while count < frames:
-            with av.open(str(clip)) as source:
-                chosen = [source.streams.best("video"), source.streams.best("audio")]
-                streams = [stream for stream in chosen if stream is not None]
-                for stream in streams:
-                    if stream.type not in targets:
-                        targets[stream.type] = out.add_stream_from_template(stream, opaque=True)
-                length = Fraction(0)
-                for packet in source.demux(streams):
-                    if packet.size == 0 or packet.pts is None:
-                        continue
-                    base = packet.time_base
-                    moved = int(shift / base)
-                    if packet.stream.type == "video":
-                        count += 1
-                        length = max(length, (packet.pts + (packet.duration or 0)) * base)
-                    packet.pts += moved
-                    packet.dts = None if packet.dts is None else packet.dts + moved
-                    packet.stream = targets[packet.stream.type]
-                    out.mux_one(packet)
-            shift += length
-    return count
+    with av.open(str(clip)) as source, av.open(str(film), "w", format="matroska") as out:
+        video, sound = source.streams.best("video"), source.streams.best("audio")
+        targets: dict[str, Stream] = {
+            stream.type: out.add_stream_from_template(stream, opaque=True)
+            for stream in (video, sound)
+            if stream is not None
+        }
+        packets = first_packets(source.demux([s for s in (video, sound) if s]), frames)
+        shown = [packet.pts or 0 for packet in packets if packet.stream is video]
+        times = sorted(shown)
+        delay = max(time - pts for time, pts in zip(times, shown, strict=True))
+        end = max(((p.pts or 0) + (p.duration or 0)) * p.time_base for p in packets)
+        rounds = -(-frames // len(times))
+        for n in range(rounds):
+            decoded = iter(times)
+            for packet in packets:
+                copied = av.Packet(bytes(packet))
+                copied.stream, copied.time_base = targets[packet.stream.type], packet.time_base
+                copied.is_keyframe, copied.duration = packet.is_keyframe, packet.duration or 0
+                pts = packet.pts or 0
+                dts = next(decoded) - delay if packet.stream is video else pts
+                moved = round(n * end / packet.time_base)
+                copied.pts, copied.dts = pts + moved, dts + moved
+                out.mux_one(copied)
+    return rounds * len(times)
+
+
+def first_packets(demuxed: Iterator[av.Packet[Stream]], frames: int) -> list[av.Packet[Stream]]:
+    """Up to the packet with frame number `frames`."""
+    packets, count = [], 0
+    for packet in demuxed:
+        if packet.size == 0 or packet.pts is None:
+            continue
+        packets.append(packet)
+        count += packet.stream.type == "video"
+        if count == frames:
+            break
+    return packets
