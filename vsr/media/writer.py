@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vsr.errors import MediaError, VsrError
-from vsr.frame import Frame, FrameFormat, VideoInfo
+from vsr.frame import Frame, FrameFormat
 from vsr.media.carry import Carrier, describe, is_cover, other_streams
+from vsr.media.chapters import shifted_chapters
 from vsr.media.container import PICTURES_ONLY, holdable
 from vsr.media.encoder import chroma_size, encoder_name, encoder_options, planar, set_up, tag
-from vsr.media.filters import FilterChain
-from vsr.media.partial import claim, partial_of
+from vsr.media.pace import Pace
+from vsr.media.partial import claim
 from vsr.media.pipes import PIPE_BUFFER, PipeWriter
 from vsr.media.planes import to_picture
 from vsr.media.reader import Reader
-from vsr.settings import EncoderSettings
+from vsr.media.scaler import make_scaler
+from vsr.media.target import Target
 
 MUXER_OPTIONS = {
     "mp4": {"movflags": "+faststart"},
@@ -48,28 +48,6 @@ OF_THE_STREAM = ("encoder", "bps", "number_of_", "_statistics", "duration")
 OF_THE_CONTAINER = ("encoder", "major_brand", "minor_version", "compatible_brands")
 """Words that are not about the film but about how its old stream or container was written."""
 
-BEFORE_ALL = Fraction(-(10**9))
-"""The moment of a packet that has none; it goes on at once."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where and what to write, decided before any work is done."""
-
-    path: str
-    """A file's path, or "-" for standard output."""
-    container: str
-    """FFmpeg's name of the format."""
-    info: VideoInfo
-    """The large video."""
-    pix_fmt: str
-    encoder: EncoderSettings
-
-    @property
-    def partial(self) -> str:
-        """Where it is written until it is complete and verified."""
-        return partial_of(self.path)
-
 
 class Writer:
     """An output being written: first to a temporary sibling, which `commit` renames.
@@ -87,8 +65,6 @@ class Writer:
         self.pts: list[int] = []
         """The pts of every frame written, in the source's time base."""
         self.durations: dict[int, int] = {}
-        self.waiting: dict[int, deque[av.Packet[Stream]]] = {}
-        """Packets of each other stream that are ahead of the pictures."""
         self.committed = False
         self.pipe = PipeWriter() if target.path == "-" else None
         self.lock: int | None = None
@@ -114,7 +90,9 @@ class Writer:
         except BaseException:
             self.discard()
             raise
-        self.scaler = self.make_scaler()
+        self.others = Pace(reader, without=self.covers)
+        final, base = target.info.format, target.info.time_base
+        self.scaler = make_scaler(frame_format, final, target.pix_fmt, base)
 
     def open(self) -> OutputContainer:
         name = self.target.container
@@ -185,25 +163,6 @@ class Writer:
         if chapters:
             self.out.set_chapters(chapters)  # type: ignore[arg-type]
 
-    def make_scaler(self) -> FilterChain | None:
-        """What takes the engine's frames to the size and pixel format that is encoded."""
-        form, final = self.frame_format, self.target.info.format
-        same_size = (form.width, form.height) == (final.width, final.height)
-        if same_size and form.pix_fmt == self.target.pix_fmt:
-            return None
-        place = form.chroma_location
-        # swscale takes gray for full range, whatever it is told; so it is told that of both sides
-        color_range = "full" if form.full_range or form.is_gray else "limited"
-        matrix = form.color_matrix
-        scale = (
-            f"scale=w={final.width}:h={final.height}:flags=lanczos+accurate_rnd+full_chroma_int"
-            f":in_chroma_loc={place}:out_chroma_loc={place}"
-            f":in_range={color_range}:out_range={color_range}"
-            f":in_color_matrix={matrix}:out_color_matrix={matrix}"
-        )
-        like = av.VideoFrame(form.width, form.height, form.pix_fmt)
-        return FilterChain(like, self.target.info.time_base, scale, f"format={self.target.pix_fmt}")
-
     # Writing.
 
     def write(self, frame: Frame) -> None:
@@ -238,37 +197,9 @@ class Writer:
 
     def carry(self, until: Fraction | None) -> None:
         """Mux what the reader found of other streams, up to a time or to the end."""
-        others = self.reader.others
-        while others:
-            packet = others.popleft()
-            if packet.stream_index not in self.covers:
-                self.waiting.setdefault(packet.stream_index, deque()).append(packet)
-        for packet in self.due(until):
+        for packet in self.others.due(until):
             with self.translated():
                 self.carrier.put(packet)
-
-    def due(self, until: Fraction | None) -> Iterator[av.Packet[Stream]]:
-        """The waiting packets up to a time, in order of time, but for those out of the clip.
-
-        Streams wait for themselves alone: one that runs ahead holds no other one up.
-        """
-        while True:
-            heads = [
-                (self.moment(queue[0]), index) for index, queue in self.waiting.items() if queue
-            ]
-            if not heads:
-                return
-            time, index = min(heads)
-            if until is not None and time > until:
-                return
-            packet = self.waiting[index].popleft()
-            if time == BEFORE_ALL or self.reader.in_clip(time):
-                yield packet
-
-    def moment(self, packet: av.Packet[Stream]) -> Fraction:
-        """A packet's time in the result, seconds."""
-        time = packet.pts if packet.pts is not None else packet.dts
-        return BEFORE_ALL if time is None else time * packet.time_base - self.reader.origin
 
     def finish(self) -> None:
         """Flush the encoder, carry what is left, close the file."""
@@ -361,32 +292,3 @@ def carried_streams(reader: Reader, container: str) -> list[Stream]:
 def covers(reader: Reader) -> dict[int, av.Packet[Stream]]:
     """Index of the stream -> the cover picture, which a demuxer gives first of all."""
     return {packet.stream_index: packet for packet in reader.others if is_cover(packet.stream)}
-
-
-def shifted_chapters(source: InputContainer, reader: Reader) -> list[dict[str, object]]:
-    """The chapters, moved and cut as the clip is."""
-    last = clip_length(reader)
-    chapters: list[dict[str, object]] = []
-    for chapter in source.chapters():
-        base = chapter["time_base"]
-        if base is None:
-            continue
-        start = chapter["start"] * base - reader.origin
-        end = chapter["end"] * base - reader.origin
-        if end <= 0 or (last is not None and start >= last):
-            continue
-        start, end = max(start, Fraction(0)), end if last is None else min(end, last)
-        times = {"start": round(start / base), "end": round(end / base)}
-        chapters.append({**chapter, **times} if reader.clip else dict(chapter))
-    return chapters
-
-
-def clip_length(reader: Reader) -> Fraction | None:
-    """Seconds, as far as can be told before its end is reached; None without an end."""
-    clip, rate = reader.clip, reader.info.rate
-    ends = []
-    if clip.end is not None:
-        ends.append(reader.first_time() + clip.end - reader.origin)
-    if clip.frames is not None and rate:
-        ends.append(clip.frames / rate)
-    return min(ends, default=None)

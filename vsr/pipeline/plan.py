@@ -12,7 +12,8 @@ from vsr.frame import FrameFormat, VideoInfo
 from vsr.media.container import PICTURES_ONLY, check_container, container_of, default_ending
 from vsr.media.encoder import encoder_name, large_info, needs_even, pixel_format
 from vsr.media.reader import Reader
-from vsr.media.writer import Target, carried_streams
+from vsr.media.target import Target
+from vsr.media.writer import carried_streams
 from vsr.networks.catalog import find_network
 from vsr.networks.network import Network
 from vsr.pipeline.sizes import factors, final_sar, final_size
