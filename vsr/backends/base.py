@@ -18,7 +18,6 @@ use, and no frame is lost: the caller still has it. BackendError for all else.
 """
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, Self
 
 from vsr.errors import BackendError
@@ -52,12 +51,7 @@ class Engine(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
 
 @dataclass(frozen=True)

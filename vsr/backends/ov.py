@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -108,12 +109,7 @@ class OpenVinoEngine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -177,22 +173,15 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("vsr")) / "openvino"
 
 
-class translated:  # noqa: N801 (reads as a statement: with translated())
+@contextmanager
+def translated() -> Iterator[None]:
     """Turns OpenVINO's errors into ours."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    try:
+        yield
+    except BackendError:
+        raise
+    except (MemoryError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [""])[-1]
-        if isinstance(error, MemoryError) or (
-            isinstance(error, RuntimeError) and "alloc" in reason
-        ):
+        if isinstance(error, MemoryError) or "alloc" in reason:
             raise OutOfMemoryError(f"OpenVINO is out of memory ({reason})") from error
-        if isinstance(error, RuntimeError) and not isinstance(error, BackendError):
-            raise BackendError(f"OpenVINO failed: {reason}") from error
+        raise BackendError(f"OpenVINO failed: {reason}") from error

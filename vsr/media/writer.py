@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import av
@@ -247,39 +246,23 @@ class Writer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if not self.committed:
             self.discard()
 
-    def translated(self) -> Translation:
-        return Translation("standard output" if self.pipe is not None else self.target.path)
-
-
-class Translation:
-    """Turns libav's errors and the system's into MediaError with the output's path."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, BrokenPipeError):
-            raise MediaError(self.path, "closed by its reader before the film was done") from error
-        if isinstance(error, (av.FFmpegError, OSError)) and not isinstance(error, VsrError):
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turns libav's errors and the system's into MediaError with the output's path."""
+        try:
+            yield
+        except VsrError:
+            raise
+        except BrokenPipeError as error:
+            problem = "closed by its reader before the film was done"
+            raise MediaError(self.target.path, problem) from error
+        except (av.FFmpegError, OSError) as error:
             problem = error.strerror or str(error)
-            raise MediaError(self.path, f"cannot be written: {problem}") from error
+            raise MediaError(self.target.path, f"cannot be written: {problem}") from error
 
 
 def carried_streams(reader: Reader, container: str) -> list[Stream]:
