@@ -252,17 +252,17 @@ class Writer:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turns libav's errors and the system's into MediaError with the output's path."""
+        """Turns libav's errors and the system's into MediaError with the output's name."""
+        name = "standard output" if self.pipe is not None else self.target.path
         try:
             yield
         except VsrError:
             raise
         except BrokenPipeError as error:
-            problem = "closed by its reader before the film was done"
-            raise MediaError(self.target.path, problem) from error
+            raise MediaError(name, "closed by its reader before the film was done") from error
         except (av.FFmpegError, OSError) as error:
             problem = error.strerror or str(error)
-            raise MediaError(self.target.path, f"cannot be written: {problem}") from error
+            raise MediaError(name, f"cannot be written: {problem}") from error
 
 
 def carried_streams(reader: Reader, container: str) -> list[Stream]:
