@@ -92,6 +92,21 @@ def by_onnx(network: Network) -> Net:
     return lambda x: run_onnx(network.model, {name: x})[0]
 
 
+def for_any_size(net: Net, network: Network) -> Net:
+    """`net`, for pictures of any size: their last row and column are repeated up to the multiple
+    that the network wants, and what comes of the copies is left out."""
+
+    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        height, width = x.shape[2:]
+        while x.shape[2] % network.multiple:
+            x = np.concatenate([x, x[:, :, -1:]], axis=2)
+        while x.shape[3] % network.multiple:
+            x = np.concatenate([x, x[:, :, :, -1:]], axis=3)
+        return net(x)[:, :, : height * network.scale, : width * network.scale]
+
+    return run
+
+
 def chroma_offset(form: FrameFormat, vertical: bool) -> float:
     """The position of the first chroma sample along an axis.
 
@@ -130,6 +145,7 @@ def enlarge(frame: Frame, form: FrameFormat, network: Network, net: Net | None =
     if net is None:
         exact = network.exact
         net = classical(network.name, network.scale) if exact else by_onnx(network)
+    net = for_any_size(net, network)
     if network.channels == 1:
         return enlarge_luma(frame, form, network, net)
     return enlarge_rgb(frame, form, network, net)

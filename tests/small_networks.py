@@ -1,6 +1,7 @@
 """Small ONNX networks for the tests, and pictures to feed them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,53 @@ def random_network(
     nodes[-1] = node("Conv", "x repeat", "near")
     nodes.append(node("Add", f"c{convs - 1} near", "sum"))
     nodes.append(node("DepthToSpace", "sum", "y", blocksize=scale, mode="CRD"))
+    return network(nodes, weights, channels=channels)
+
+
+def in_8_bits(plain: Network) -> ModelProto:
+    """The network with the inputs (0 to 1) and weights of its convolutions rounded to 8 bits."""
+    arrays = {t.name: numpy_helper.to_array(t) for t in plain.model.graph.initializer}
+    weights: Weights = {"step": np.array(1 / 255, np.float32), "low": np.array(0, np.uint8)}
+    nodes: list[NodeProto] = []
+    for number, old in enumerate(plain.model.graph.node):
+        new = NodeProto()
+        new.CopyFrom(old)
+        if old.op_type == "Conv":
+            name = old.input[1]
+            scales = np.abs(arrays[name]).max(axis=(1, 2, 3)) / 127
+            codes = np.round(arrays.pop(name) / scales[:, None, None, None])
+            weights |= {f"{name}_codes": codes.astype(np.int8), f"{name}_scales": scales}
+            nodes += [
+                node("QuantizeLinear", f"{old.input[0]} step low", f"codes{number}"),
+                node("DequantizeLinear", f"codes{number} step low", f"rounded{number}"),
+                node("DequantizeLinear", f"{name}_codes {name}_scales", name, axis=0),
+            ]
+            new.input[0] = f"rounded{number}"
+        nodes.append(new)
+    return model(nodes, arrays | weights, plain.channels, opset=19)
+
+
+def quantized_network(channels: int = 1, scale: int = 2, width: int = 16) -> Network:
+    """A random network with a twin in 8 bits."""
+    plain = random_network(channels, scale, width)
+    return replace(plain, int8=in_8_bits(plain))
+
+
+def halving_network(channels: int = 1, multiple: int = 2, scale: int = 2, seed: int = 0) -> Network:
+    """A network that makes the picture `multiple` times smaller and deeper before it convolves."""
+    rng = np.random.default_rng(seed)
+    wide = channels * (multiple * scale) ** 2
+    weights: Weights = {
+        "w0": rng.normal(0, 0.4, (8, channels, multiple, multiple)).astype(np.float32),
+        "w1": rng.normal(0, 0.1, (wide, 8, 3, 3)).astype(np.float32),
+        "b": np.full(wide, 0.4, np.float32),
+    }
+    nodes = [
+        node("Conv", "x w0", "small", strides=[multiple, multiple]),
+        node("Relu", "small", "r"),
+        node("Conv", "r w1 b", "p", pads=[1] * 4),
+        node("DepthToSpace", "p", "y", blocksize=multiple * scale),
+    ]
     return network(nodes, weights, channels=channels)
 
 

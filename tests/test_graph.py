@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import (
     bilinear_rgb,
+    halving_network,
     largest_difference,
     nearest_rgb,
     network,
@@ -37,8 +38,12 @@ FORMATS = st.builds(
 
 @cache
 def get_network(name: str, scale: int) -> Network:
-    kinds = {"luma": 1, "rgb": 3}
-    return random_network(kinds[name], scale) if name in kinds else classical(name, scale)
+    if name in ("luma", "rgb"):
+        return random_network({"luma": 1, "rgb": 3}[name], scale)
+    if name.startswith("by "):  # "by 4" takes pictures whose sides are multiples of 4
+        multiple = int(name.removeprefix("by "))
+        return halving_network(3 if multiple == 2 else 1, multiple, scale)
+    return classical(name, scale)
 
 
 def run(network: Network, form: FrameFormat, frame: Frame) -> Frame:
@@ -48,7 +53,9 @@ def run(network: Network, form: FrameFormat, frame: Frame) -> Frame:
     return replace(frame, y=results[0][0, 0], uv=results[1][0] if len(results) > 1 else None)
 
 
-@pytest.mark.parametrize("name", ["luma", "rgb", "nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize(
+    "name", ["luma", "rgb", "by 2", "by 4", "nearest", "bilinear", "bicubic", "lanczos"]
+)
 @pytest.mark.parametrize("chroma", ["420", "422", "444", "gray"])
 @settings(max_examples=12)
 @given(scale=st.integers(1, 4), form=FORMATS, seed=st.integers(0, 99))

@@ -10,15 +10,17 @@ from reference import run_onnx
 from small_networks import (
     Weights,
     bilinear_rgb,
+    halving_network,
     model,
     nearest_rgb,
     network,
     node,
     ones,
+    quantized_network,
     random_network,
 )
 
-from vsr.errors import InputError
+from vsr.errors import InputError, UsageError
 from vsr.networks.cascade import cascade
 from vsr.networks.network import OLDEST_OPSET, Network, check_network, read_network
 
@@ -61,15 +63,20 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
             {"place": ones(1, 1, 32, 32)},
             size=(32, 32),
         ),
-        "any size must do, but it takes no picture of 17x24",
+        "any size, or any multiple of 8, must do, but it takes no picture of 17x24",
     ),
-    "multiples of eight": (
-        model([node("SpaceToDepth", "x", "s", blocksize=8), node("DepthToSpace", "s", "y")]),
-        "any size must do, but it takes no picture of 17x24",
+    "multiples of sixteen": (
+        model(
+            [
+                node("SpaceToDepth", "x", "s", blocksize=16),
+                node("DepthToSpace", "s", "y", blocksize=16),
+            ]
+        ),
+        "17x24 becomes 16x16, which is not a whole factor",
     ),
     "unknown operator": (
         model([node("Magic", "x", "y", domain="com.example")]),
-        "any size must do, but it takes no picture of 17x24 .*com.example",
+        "any size, or any multiple of 8, must do, but it takes no picture of 17x24 .*com.example",
     ),
     "no operator set": (
         helper.make_model(shuffle().graph, opset_imports=[helper.make_opsetid("com.example", 1)]),
@@ -128,6 +135,20 @@ def test_models_old_and_new_are_brought_to_usable_operators(opset: int) -> None:
     np.testing.assert_allclose(run_onnx(found.model, {"x": x})[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("multiple", [1, 2, 4, 8])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_what_a_pictures_sides_must_be_multiples_of_is_found(scale: int, multiple: int) -> None:
+    found = halving_network(1, multiple, scale)
+    assert (found.scale, found.multiple) == (scale, multiple)
+    twice = cascade(found, 2)
+    assert (twice.scale, twice.multiple) == (scale**2, multiple)
+
+
+def test_multiples_of_other_numbers_are_refused() -> None:
+    with pytest.raises(InputError, match="17x24 becomes 15x24, which is not a whole factor"):
+        halving_network(1, 3, 1)
+
+
 def test_models_that_list_their_weights_as_inputs_are_accepted() -> None:
     old = shuffle(opset=9)
     old.ir_version = 3
@@ -166,3 +187,19 @@ def test_a_network_twice_is_the_network_applied_to_its_own_result(once: Network)
     [expected] = run_onnx(once.model, {"x": run_onnx(once.model, {"x": x})[0]})
     [found] = run_onnx(twice.model, {twice.model.graph.input[0].name: x})
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_quantized_network_twice_is_its_twin_applied_to_its_own_result() -> None:
+    once = quantized_network(1)
+    twice = cascade(once, 2)
+    x = np.random.default_rng(1).random((1, 1, 7, 6), np.float32)
+    model = once.quantized().model
+    [expected] = run_onnx(model, {"x": run_onnx(model, {"x": x})[0]})
+    repeated = twice.quantized().model
+    [found] = run_onnx(repeated, {repeated.graph.input[0].name: x})
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_network_without_a_twin_says_so_when_asked_for_it() -> None:
+    with pytest.raises(UsageError, match="small has no int8 twin; choose another precision"):
+        random_network(1).quantized()

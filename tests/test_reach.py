@@ -8,20 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, NodeProto, TensorProto
-from small_networks import Weights, global_network, model, network, node, ones
+from small_networks import (
+    Weights,
+    global_network,
+    halving_network,
+    model,
+    network,
+    node,
+    ones,
+    quantized_network,
+)
 
 from vsr.networks.cascade import cascade
 from vsr.networks.network import check_network
 from vsr.networks.reach import reach
 
 
-def measured_reach(tested: ModelProto, side: int = 48) -> int:
+def measured_reach(tested: ModelProto, side: int = 48, multiple: int = 2) -> int:
     """How far from its place one changed sample changes the output, in samples of the input."""
     core, options = ov.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(tested.SerializeToString()), "CPU", options)
     x = np.random.default_rng(0).random((1, 1, side, side), np.float32)
     farthest = 0
-    for place in (side // 2, side // 2 + 1):  # tiles begin at even places
+    for place in range(side // 2, side // 2 + multiple):  # tiles begin at multiples
         changed = x.copy()
         changed[0, 0, place, place] += 1000
         before, after = (compiled([picture])[0] for picture in (x, changed))
@@ -140,6 +149,18 @@ def test_the_reach_of_operators_at_the_large_size_is_exact() -> None:
     assert reach(tested, "x") == measured_reach(tested) == 2
 
 
+@pytest.mark.parametrize("multiple", [2, 4, 8])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_the_reach_of_networks_that_take_multiples_holds(multiple: int, scale: int) -> None:
+    tested = halving_network(1, multiple, scale)
+    measured = measured_reach(tested.model, multiple=multiple)
+    assert tested.reach is not None
+    assert measured <= tested.reach <= measured + multiple
+    other = {2: 4, 4: 8, 8: 4}[multiple]
+    holds = reach(tested.model, "x", other) is not None
+    assert holds == (other % multiple == 0)  # tiles at other places would show
+
+
 @given(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=2, max_size=3))
 def test_the_reach_of_operators_in_a_row_holds(names: list[str]) -> None:
     tested = chain(names)
@@ -153,6 +174,33 @@ def test_the_reach_of_operators_in_a_row_holds(names: list[str]) -> None:
 def test_parameters_may_be_constant_nodes() -> None:
     scales = node("Constant", "", "s", value_floats=[1.0, 1.0, 2.0, 2.0])
     assert network([scales, node("Resize", "x - s", "y", mode="cubic")]).reach == 2
+
+
+def test_parameters_may_be_computed_from_constants() -> None:
+    nodes = [
+        node("Concat", "none sides none sides", "pads", axis=0),
+        node("Pad", "x pads", "padded", mode="edge"),
+        node("Conv", "padded w", "y"),
+    ]
+    weights: Weights = {"none": np.zeros(2, int), "sides": np.ones(2, int), "w": ones(1, 1, 3, 3)}
+    assert network(nodes, weights).reach == 1
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_a_network_in_8_bits_reaches_as_far_as_in_float(scale: int) -> None:
+    found = quantized_network(1, scale)
+    assert found.int8 is not None
+    assert reach(found.int8, "x") == found.reach == 3
+
+
+def test_weights_may_be_rounded_in_the_graph() -> None:
+    nodes = [
+        node("QuantizeLinear", "w step", "codes"),
+        node("DequantizeLinear", "codes step", "rounded"),
+        node("Conv", "x rounded", "y", pads=[1] * 4),
+    ]
+    weights: Weights = {"w": ones(1, 1, 3, 3), "step": np.array(1 / 127, np.float32)}
+    assert network(nodes, weights, opset=19).reach == 1
 
 
 UNBOUNDED: dict[str, tuple[list[NodeProto], Weights]] = {

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from small_networks import global_network, natural, noise, random_network
+from small_networks import (
+    global_network,
+    halving_network,
+    natural,
+    noise,
+    quantized_network,
+    random_network,
+)
 
 from vsr.backends.base import Engine, OutOfMemoryError, Pending
 from vsr.backends.select import build_engine
@@ -27,23 +34,23 @@ from vsr.settings import EngineSettings
 # Where tiles are cut.
 
 
-@given(st.integers(1, 3000), st.integers(0, 20), st.integers(1, 400))
+@given(st.integers(1, 3000), st.integers(0, 20), st.integers(1, 400), st.sampled_from([2, 4, 8]))
 def test_cuts_cover_a_line_once_with_overlap_on_both_sides(
-    length: int, half_overlap: int, half_tile: int
+    length: int, overlap: int, tile: int, places: int
 ) -> None:
-    overlap, tile = 2 * half_overlap, 2 * half_tile
+    overlap, tile = places * overlap, places * tile
     assume(tile >= max(4 * overlap, 2))
-    parts = cuts(length, tile, overlap)
+    parts = cuts(length, tile, overlap, places)
     assert [part.keep for part in parts] == [0, *(part.end for part in parts[:-1])]
     assert parts[-1].end == length
     for part in parts:
         assert 0 <= part.start <= part.keep < part.end <= part.stop <= length
-        assert part.start % 2 == part.keep % 2 == 0
+        assert part.start % places == part.keep % places == 0
         assert part.keep - part.start >= overlap or part.keep == 0
         assert part.stop - part.end >= overlap or part.end == length
     sides = [part.stop - part.start for part in parts]
     assert set(sides[:-1]) <= {tile}
-    assert sides[-1] in (tile, tile - 1) or len(parts) == 1
+    assert tile - places < sides[-1] <= tile or len(parts) == 1
 
 
 def test_a_line_no_longer_than_a_tile_is_not_cut() -> None:
@@ -68,6 +75,10 @@ NETWORKS = {
     "luma x3": random_network(1, 3, width=4),
     "rgb": random_network(3, 2, width=4, convs=2),
     "rgb x3": random_network(3, 3, width=4, convs=1),
+    "by 2": halving_network(3, 2, 2),
+    "by 4": halving_network(1, 4, 1),
+    "by 8": halving_network(1, 8, 3),
+    "8 bits": quantized_network(1, 2).quantized(),
     "lanczos": classical("lanczos", 2),
     "nearest x3": classical("nearest", 3),
 }
@@ -83,6 +94,10 @@ WHOLES = [
     ("rgb", FrameFormat(99, 66, 8, "422", full_range=True)),
     ("rgb x3", FrameFormat(81, 79, 8, "420", chroma_location="center")),
     ("rgb x3", FrameFormat(65, 90, 10, "444")),
+    ("by 2", FrameFormat(99, 101, 8, "420", chroma_location="topleft")),
+    ("by 4", FrameFormat(131, 122, 8, "420")),
+    ("by 8", FrameFormat(140, 151, 10, "422")),
+    ("8 bits", FrameFormat(123, 101, 8, "420")),
     ("lanczos", FrameFormat(133, 135, 10, "420")),
     ("nearest x3", FrameFormat(67, 35, 8, "422")),
 ]

@@ -32,9 +32,13 @@ from vsr.kernels import chroma_shift, polyphase
 from vsr.networks.classical import edge_pads, plane_filters
 from vsr.networks.network import Network, network_input
 
+WHOLE = 2**31
+"""Behind the end of any line."""
+
 
 def frame_graph(network: Network, frame: FrameFormat) -> ModelProto:
-    """The frame graph for frames of this format; sizes stay open, except odd from even."""
+    """The frame graph for frames of this format; sizes stay open, except for what they leave when
+    divided by 2 and by what the network wants them to be multiples of."""
     graph = Builder(network, frame)
     if network.channels == 1:
         graph.build_luma()
@@ -82,6 +86,19 @@ class Builder:
         return TensorProto.UINT8 if self.frame.depth == 8 else TensorProto.UINT16
 
     def infer(self, x: str) -> str:
+        """The network on a picture of any size: the last row and column are repeated up to the
+        size that it takes, and what they became is cut off."""
+        bottom, right = (
+            -side % self.network.multiple for side in (self.frame.height, self.frame.width)
+        )
+        if not bottom and not right:
+            return self.embed(x)
+        pads = self.constant([0, 0, 0, 0, 0, 0, bottom, right], np.int64)
+        large = self.embed(self.node("Pad", x, pads, mode="edge"))
+        ends = [-more * self.scale if more else WHOLE for more in (bottom, right)]
+        return self.node("Slice", large, *self.int64s([0, 0], ends, [2, 3]))
+
+    def embed(self, x: str) -> str:
         """The network itself, its names kept apart by a prefix."""
         body = compose.add_prefix(self.model, "network_").graph
         source, result = network_input(self.model), self.model.graph.output[0].name

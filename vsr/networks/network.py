@@ -1,9 +1,9 @@
 """A super-resolution network as an ONNX model, checked to be one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import onnx
@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, shape_inference, version_converter
 from onnx.checker import ValidationError
 
-from vsr.errors import InputError
+from vsr.errors import InputError, UsageError
 from vsr.networks.reach import reach
 
 OLDEST_OPSET = 17
@@ -19,12 +19,17 @@ OLDEST_OPSET = 17
 that the frame graph is written in mean the same in all versions from this one on.)"""
 
 
+MULTIPLES = (1, 2, 4, 8)
+"""What a network may ask a picture's sides to be multiples of, as those do that first make it
+smaller and deeper."""
+
+
 @dataclass(frozen=True)
 class Network:
     """What turns a small picture into a large one.
 
     Shapes: one input (n, channels, h, w) and one output (n, channels, h * scale, w * scale),
-    both float32 with values in [0, 1].
+    both float32 with values in [0, 1]; h and w are multiples of `multiple`.
     """
 
     name: str
@@ -38,6 +43,20 @@ class Network:
     """What enlarges chroma beside a luma network: a key of `vsr.kernels.KERNELS`."""
     exact: bool = False
     """True for pure resampling, which is computed in float32 whatever the device likes best."""
+    multiple: int = 1
+    """What the small picture's sides have to be multiples of; the frame graph sees to that."""
+    int8: ModelProto | None = None
+    """Its twin with convolutions in 8 bits, QuantizeLinear and DequantizeLinear around them, where
+    there is one; all that is said here holds for it, too."""
+
+    def quantized(self) -> Self:
+        """The network with its 8-bit twin in its place. Raises UsageError where it has none."""
+        if self.int8 is None:
+            raise UsageError(
+                f"{self.name} has no int8 twin; choose another precision, "
+                "or a network that vsr models list shows with one"
+            )
+        return replace(self, model=self.int8)
 
 
 def read_network(path: Path) -> Network:
@@ -76,24 +95,40 @@ def check_network(model: ModelProto, name: str, where: str) -> Network:
     except (RuntimeError, ValueError) as error:
         raise refuse(f"its operators are out of date ({first_line(error)})") from error
     channels = shape[1]
-    small = (24, 17)  # without a common divisor: a factor that suits both is whole
+    reasons = []
+    for multiple in MULTIPLES:
+        try:
+            scale = find_scale(model, channels, multiple)
+        except ValueError as error:
+            reasons.append(str(error))
+        else:
+            bound = reach(model, network_input(model), multiple)
+            return Network(name, model, scale, channels, bound, multiple=multiple)
+    raise refuse(reasons[0])
+
+
+def find_scale(model: ModelProto, channels: int, multiple: int) -> int:
+    """The factor by which `model` enlarges pictures whose sides are multiples of `multiple`.
+
+    Raises ValueError with the reason where there is none.
+    """
+    small = (24 * multiple, 17 * multiple)  # a factor that suits both, whatever else, is right
+    size = f"{small[1]}x{small[0]}"
     try:
         large = output_shape(model, (1, channels, *small))
     except Exception as error:  # whatever an operator raises, the size does not fit
-        size = f"{small[1]}x{small[0]}"
-        raise refuse(
-            f"any size must do, but it takes no picture of {size} ({first_line(error)})"
+        raise ValueError(
+            f"any size, or any multiple of {MULTIPLES[-1]}, must do, "
+            f"but it takes no picture of {size} ({first_line(error)})"
         ) from error
     if len(large) != 4:
-        raise refuse(f"its output is {list(large)}, not (n, channels, height, width)")
+        raise ValueError(f"its output is {list(large)}, not (n, channels, height, width)")
     if large[1] != channels:
-        raise refuse(f"{channels} channels go in and {large[1]} come out")
-    factors = {b / a for a, b in zip(small, large[2:], strict=True)}
-    scale = factors.pop()
-    if factors or scale < 1:
-        sizes = f"{small[1]}x{small[0]} becomes {large[3]}x{large[2]}"
-        raise refuse(f"{sizes}, which is not a whole factor")
-    return Network(name, model, int(scale), channels, reach(model, network_input(model)))
+        raise ValueError(f"{channels} channels go in and {large[1]} come out")
+    scale = large[2] // small[0]
+    if scale < 1 or large[2:] != (small[0] * scale, small[1] * scale):
+        raise ValueError(f"{size} becomes {large[3]}x{large[2]}, which is not a whole factor")
+    return scale
 
 
 def first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 POINTWISE = {
     *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "Elu", "Selu", "Celu", "Softplus"),
@@ -53,23 +54,24 @@ Views = tuple[View, View]
 SAME = View(), View()
 
 
-def reach(model: ModelProto, source: str) -> int | None:
+def reach(model: ModelProto, source: str, multiple: int = 1) -> int | None:
     """How many input pixels to each side of its own place an output pixel can depend on.
 
     `source` is the input's name. Exact for stacks of convolutions, an upper bound for the rest.
-    None where no bound is known that holds for tiles beginning at any even place: attention,
-    pooling over the picture, arithmetic with the picture's size.
+    None where no bound is known that holds for tiles beginning at any even place that is a
+    multiple of `multiple`: attention, pooling over the picture, arithmetic with its size.
     """
     try:
-        views = follow(model, source)
+        views = follow(model, source, math.lcm(2, multiple))
     except UnboundedError:
         return None
     sides = ((-math.ceil(v.low), math.floor(v.high + 1 - 1 / v.density)) for v in views)
     return max(0, *(side for pair in sides for side in pair))
 
 
-def follow(model: ModelProto, source: str) -> Views:
-    """The views of the model's output, found operator by operator. Raises UnboundedError."""
+def follow(model: ModelProto, source: str, places: int) -> Views:
+    """The views of the model's output, found operator by operator; tiles begin at multiples of
+    `places`. Raises UnboundedError."""
     constants: Constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     views: dict[str, Views] = {source: SAME}
     sizes: set[str] = set()  # what was computed from the picture's size
@@ -77,14 +79,26 @@ def follow(model: ModelProto, source: str) -> Views:
         seen = [views[name] for name in node.input if name in views]
         if node.op_type == "Constant":
             constants[node.output[0]] = np.asarray(attributes(node).popitem()[1])
+        elif not seen and all(name in constants for name in node.input if name):
+            constants.update(evaluate(node, constants))
         elif node.op_type == "Shape" or (not seen and sizes.intersection(node.input)):
             sizes.update(node.output)
         elif seen:
             if sizes.intersection(node.input) and node.op_type != "Slice":
                 raise UnboundedError(f"{node.op_type} by the picture's size")
-            result = step(union(seen), node, constants)
+            result = step(union(seen), node, constants, places)
             views.update((name, result) for name in node.output)
     return views.get(model.graph.output[0].name, SAME)
+
+
+def evaluate(node: NodeProto, constants: Constants) -> Constants:
+    """The results of an operator on constants alone, by name."""
+    feeds = {name: constants[name] for name in node.input if name}
+    try:
+        results: Any = ReferenceEvaluator(node).run(None, feeds)
+    except Exception:  # noqa: BLE001  (whatever an operator raises, its results are not known)
+        return {}
+    return dict(zip(node.output, results, strict=True))
 
 
 def union(seen: Sequence[Views]) -> Views:
@@ -100,13 +114,13 @@ def union(seen: Sequence[Views]) -> Views:
     return along(0), along(1)
 
 
-def step(views: Views, node: NodeProto, constants: Constants) -> Views:
+def step(views: Views, node: NodeProto, constants: Constants, places: int) -> Views:
     """The views of the operator's result, by those of what goes in."""
     if node.domain not in ("", "ai.onnx"):
         raise UnboundedError(f"{node.domain}.{node.op_type} is not known")
     down, across = window(node, attributes(node), constants)
     result = views[0].through(down), views[1].through(across)
-    if any((2 * view.density).denominator > 1 for view in result):
+    if any((places * view.density).denominator > 1 for view in result):
         raise UnboundedError(f"{node.op_type}: tiles may begin between two of its samples")
     return result
 

@@ -7,6 +7,7 @@ is kept does not depend on where the cuts lie: the joined result equals the unti
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,23 +36,34 @@ class Cut:
     end: int
 
 
-def cuts(length: int, tile: int, overlap: int) -> list[Cut]:
-    """The tiles along one axis. All start at even places, and all but the last are alike long.
+def cuts(length: int, tile: int, overlap: int, places: int = 2) -> list[Cut]:
+    """The tiles along one axis. All start at multiples of `places`, of which `tile` and `overlap`
+    are multiples too, and all but the last are alike long.
 
-    The last ends with the picture, and is one shorter than the others where the picture is odd.
+    The last ends with the picture, and is shorter than the others where the picture's length is no
+    multiple of `places`.
     """
     if length <= tile:
         return [Cut(0, length, 0, length)]
     step = tile - 2 * overlap
     starts = list(range(0, length - tile, step))
-    starts.append(length - tile + (length - tile) % 2)
+    starts.append(round_up(length - tile, places))
     stops = [min(start + tile, length) for start in starts]
     edges = [0, *(start + overlap for start in starts[1:]), length]
     return [Cut(*c) for c in zip(starts, stops, edges, edges[1:], strict=False)]
 
 
+def round_up(length: int, places: int) -> int:
+    return -(-length // places) * places
+
+
+def tile_places(network: Network) -> int:
+    """What the places where tiles begin are multiples of: chroma's sampling and the network's."""
+    return math.lcm(2, network.multiple)
+
+
 def tile_overlap(network: Network) -> int:
-    """Even, and no less than the network's reach and chroma's filters together.
+    """No less than the network's reach and chroma's filters together, and a whole number of places.
 
     Raises InputError for a network whose result at a pixel depends on the whole picture.
     """
@@ -60,7 +72,7 @@ def tile_overlap(network: Network) -> int:
             f"{network.name} looks at the whole picture at once; tiles would show their seams. "
             "Use a machine with more memory, or another network"
         )
-    return (network.reach + CHROMA_REACH + 1) // 2 * 2
+    return round_up(network.reach + CHROMA_REACH, tile_places(network))
 
 
 def smallest_tile(network: Network) -> int:
@@ -87,9 +99,9 @@ class TiledEngine:
         while True:
             width, height = self.format.width, self.format.height
             if self.tile:
-                overlap = tile_overlap(self.network)
-                self.tile = max(self.tile // 2 * 2, smallest_tile(self.network))
-                across, down = cuts(width, self.tile, overlap), cuts(height, self.tile, overlap)
+                overlap, places = tile_overlap(self.network), tile_places(self.network)
+                self.tile = max(self.tile // places * places, smallest_tile(self.network))
+                across, down = (cuts(side, self.tile, overlap, places) for side in (width, height))
             else:
                 across, down = cuts(width, width, 0), cuts(height, height, 0)
             self.cuts = list(itertools.product(down, across))
