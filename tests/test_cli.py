@@ -18,6 +18,7 @@ from typer.main import get_command
 from vsr import __version__
 from vsr.cli.main import app
 from vsr.cli.upscale import parse_scale, parse_time
+from vsr.networks.catalog import cards
 
 HDR10 = (
     "hdr-opt=1:repeat-headers=1:log-level=none:"
@@ -55,7 +56,7 @@ def test_alone_it_shows_its_help() -> None:
 def test_every_command_and_every_word_is_explained() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert {"upscale", "info", "models", "doctor"} <= set(commands)
-    for command in commands.values():
+    for command in [*commands.values(), *commands["models"].commands.values()]:
         assert command.help
         assert all(word.help for word in command.params), command.name
 
@@ -441,15 +442,67 @@ def test_info_knows_hdr10(tmp_path: Path) -> None:
     assert "mastered at 0.005 to 1000 cd/m2, MaxCLL 1000, MaxFALL 400 cd/m2" in words
 
 
-def test_models_lists_the_networks_at_hand() -> None:
-    ran = vsr_here("models")
-    assert ran.code == 0
-    assert "fast       x2 " in ran.words
+@pytest.mark.parametrize("words", [["models"], ["models", "list"]])
+def test_models_lists_the_networks_at_hand_and_those_to_fetch(words: list[str]) -> None:
+    ran = vsr_here(*words)
+    assert (ran.code, ran.err) == (0, "")
+    lines = [line.split() for line in ran.words.splitlines()]
+    for card in cards():
+        assert [card.name, f"x{card.scale}", str(card.weights)] in [line[:3] for line in lines]
+    assert ["carn-m", "x2", "x3", "x4", "1.7", "MB"] in [line[:6] for line in lines]
     assert "nearest, bilinear, bicubic, lanczos" in ran.words
-    cards = json.loads(vsr_here("models", "--json").out)
-    for card in cards:
-        assert (ROOT / "vsr" / "weights" / f"{card['name']}_x{card['scale']}.onnx").is_file()
-        assert {"description", "weights", "licence", "sha256", "quality"} <= set(card)
+    assert vsr_here(*words, "--json").out == vsr_here("models", "list", "--json").out
+
+
+def test_models_for_machines_hold_the_same() -> None:
+    entries = json.loads(vsr_here("models", "--json").out)
+    assert {entry["kind"] for entry in entries} == {"bundled", "published"}
+    for entry in entries:
+        assert {"name", "description", "licence", "sha256"} <= set(entry)
+        if entry["kind"] == "bundled":
+            file = f"{entry['name']}_x{entry['scale']}.onnx"
+            assert (ROOT / "vsr" / "weights" / file).is_file()
+            assert {"weights", "quality", "recipe"} <= set(entry)
+        else:
+            assert {"url", "scales", "size", "pulled", "path"} <= set(entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("fast", ["scale:           x2\n", "licence:         MIT\n", "weights:         "]),
+        ("fast", ["quality:         Set5 37.", " dB, SSIM 0.9", "trained with:\n"]),
+        ("bicubic", ["scale:           any whole factor"]),
+        ("realesrgan", ["scale:           x2\n", "scale:           x4\n", "67.1 MB", "67.0 MB"]),
+        ("realesrgan", ["RealESRGAN_x2plus.pth", "BSD-3-Clause", "RRDBNet, 23 blocks, RGB"]),
+        (
+            "mdsr",
+            ["scale:           x2 x3 x4", "4a78bedf (checked against the first 8 digits only)"],
+        ),
+    ],
+)
+def test_models_info_tells_all_of_one_network(name: str, rows: list[str]) -> None:
+    ran = vsr_here("models", "info", name)
+    assert (ran.code, ran.err) == (0, "")
+    for row in rows:
+        assert row in ran.words
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["info", "best"], "vsr: no network 'best'; vsr models list shows which there are"),
+        (["pull", "best"], "vsr: no network 'best'; vsr models list shows which there are"),
+        (["pull", "fast"], "vsr: 'fast' comes with vsr: there is nothing to pull"),
+        (["pull", "bicubic"], "vsr: 'bicubic' comes with vsr: there is nothing to pull"),
+        (["pull", "bsrgan", "--scale", "3"], "vsr: no x3 of 'bsrgan'; there is x2, x4"),
+        (["pull"], "vsr: Missing argument 'name' (see vsr models pull --help)"),
+        (["--json", "list"], "vsr: --json stands behind the command: vsr models list --json"),
+    ],
+)
+def test_wrong_words_about_models_are_answered_in_one_line(words: list[str], line: str) -> None:
+    ran = vsr_here("models", *words)
+    assert (ran.code, ran.out, ran.err) == (2, b"", line + "\n")
 
 
 def test_doctor_says_what_would_be_used() -> None:

@@ -1,4 +1,4 @@
-"""vsr info, vsr models, vsr doctor"""
+"""vsr info, vsr doctor"""
 
 from __future__ import annotations
 
@@ -91,28 +91,6 @@ def hdr_words(hdr: Hdr) -> str:
         brightest, average = hdr.content_light
         words.append(f"MaxCLL {brightest}, MaxFALL {average} cd/m2")
     return ", ".join(words) or "no"
-
-
-def models(
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """The networks that are at hand."""
-    from vsr.networks.catalog import cards
-    from vsr.networks.classical import NAMES as CLASSICAL
-
-    found = cards()
-    if as_json:
-        print(json.dumps([asdict(card) for card in found]))
-        return
-    print(f"{'name':10} {'scale':6} {'weights':>8}  {'Set5':>6} {'Set14':>6}  description")
-    for card in found:
-        set5, set14 = (card.quality[name]["psnr"] for name in ("Set5", "Set14"))
-        print(
-            f"{card.name:10} x{card.scale:<5} {card.weights:>8}  {set5:6.2f} {set14:6.2f}  "
-            f"{card.description}"
-        )
-    print(f"{', '.join(CLASSICAL)}: classical resampling by any whole factor")
-    print("any path of an ONNX file: 1 or 3 channels, values in [0, 1], a whole factor")
 
 
 def doctor() -> None:
