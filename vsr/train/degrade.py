@@ -1,35 +1,68 @@
 """How large pictures are made small for training and for the benchmarks."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.kernels import cubic
+from vsr.kernels import KERNELS, Array
 
 
-def shrink_matrix(length: int, factor: int) -> NDArray[np.float64]:
+def shrink_matrix(length: int, factor: int, kernel: str = "bicubic") -> Array:
     """The matrix that shrinks a line of `length` samples by `factor`, as MATLAB's imresize does.
 
     Shapes: (length // factor, length); rows sum to 1. Beyond its ends a line is mirrored.
     """
-    rows = length // factor
-    centre = (np.arange(rows) + 0.5) * factor - 0.5
-    reach = 2 * factor
-    taps = np.floor(centre - reach)[:, None] + np.arange(2 * reach + 2)
-    weights = cubic((taps - centre[:, None]) / factor)
+    return sampling_matrix(
+        length, (np.arange(length // factor) + 0.5) * factor - 0.5, factor, kernel
+    )
+
+
+def sampling_matrix(
+    length: int, centres: NDArray[Any], step: float, kernel: str = "bicubic"
+) -> Array:
+    """The matrix that samples a line of `length` at `centres`, which lie `step` >= 1 apart.
+
+    `kernel` is a key of `vsr.kernels.KERNELS`, widened by `step` so that nothing is aliased.
+
+    Shapes: (len(centres), length); rows sum to 1. Beyond its ends a line is mirrored.
+    """
+    function, radius = KERNELS[kernel]
+    reach = int(np.ceil(radius * step))
+    taps = np.floor(centres - reach)[:, None] + np.arange(2 * reach + 2)
+    weights = function((taps - centres[:, None]) / step)
     weights /= weights.sum(axis=1, keepdims=True)
     mirrored = np.concatenate([np.arange(length), np.arange(length)[::-1]])
     columns = mirrored[taps.astype(int) % (2 * length)]
-    matrix = np.zeros((rows, length))
-    np.add.at(matrix, (np.arange(rows)[:, None], columns), weights)
+    matrix = np.zeros((len(centres), length))
+    np.add.at(matrix, (np.arange(len(centres))[:, None], columns), weights)
+    return matrix
+
+
+def blur_matrix(length: int, sigma: float) -> Array:
+    """The matrix that blurs a line by a Gaussian, with the ends repeated; sigma 0 does nothing."""
+    if sigma == 0:
+        return np.eye(length)
+    reach = int(np.ceil(3 * sigma))
+    offsets = np.arange(-reach, reach + 1)
+    window = np.exp(-(offsets**2) / (2 * sigma**2))
+    matrix = np.zeros((length, length))
+    columns = np.clip(np.arange(length)[:, None] + offsets, 0, length - 1)
+    np.add.at(matrix, (np.arange(length)[:, None], columns), window / window.sum())
     return matrix
 
 
 def bicubic_shrink(plane: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """The plane shrunk by `factor` with MATLAB's antialiased bicubic, the benchmarks' definition.
 
-    Shapes: (h, w) -> (h // factor, w // factor).
+    Shapes: (h, w) -> (h // factor, w // factor), or the same with any axes before them.
     """
-    rows = shrink_matrix(plane.shape[0], factor)
-    columns = shrink_matrix(plane.shape[1], factor)
-    small = rows @ plane.astype(np.float64) @ columns.T
-    return np.clip(np.floor(small + 0.5), 0, 255).astype(np.uint8)
+    rows = shrink_matrix(plane.shape[-2], factor)
+    columns = shrink_matrix(plane.shape[-1], factor)
+    return to_codes(rows @ plane.astype(np.float64) @ columns.T)
+
+
+def to_codes(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Rounded, half up, to 8 bits."""
+    codes: NDArray[np.uint8] = np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
+    return codes
