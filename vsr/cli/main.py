@@ -13,7 +13,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsr.cli.bench import bench, compare, evaluate
-from vsr.cli.show import doctor, info, models
+from vsr.cli.models import models
+from vsr.cli.show import doctor, info
+from vsr.cli.train import train
 from vsr.cli.upscale import one_line, upscale
 from vsr.errors import Interrupted, UsageError
 
@@ -28,9 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (upscale, compare, info, models, doctor, bench):
+for command in (upscale, compare, info, doctor, bench, train):
     app.command()(command)
 app.command("eval")(evaluate)
+app.add_typer(models)
 
 
 def show_version(wanted: bool) -> None:

@@ -1,149 +1,206 @@
 """The training loop: a recipe in, a trained network out; interrupted at any time, it goes on."""
 
-import json
-import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
-from vsr.media.pictures import Luma, find_pictures, read_luma
-from vsr.networks.plain import PlainNet
-from vsr.train.data import Patches, to_tensor
-from vsr.train.evaluate import evaluate, read_set
+from vsr.media.pictures import Luma, Planes, luma_of
+from vsr.networks.architectures import build
+from vsr.pipeline.prefetch import prefetch
+from vsr.train.data import Batches, Pair, read_pairs, read_validation, to_tensor
+from vsr.train.evaluate import Quality, psnr, ssim
+from vsr.train.metrics import Look, Metrics
+from vsr.train.objective import Objective
+from vsr.train.quantize import calibrate, quantize
+from vsr.train.recipe import Recipe
+from vsr.train.state import CHECKPOINT, State, begin_with
+
+CALIBRATION_STEPS = 20
+"""Batches that an 8-bit network's ranges are first taken from."""
+Batch = tuple[Tensor, Tensor]
+
+AHEAD = 8
+"""Batches that are drawn ahead of the step in work."""
+EVERY = 20
+"""Steps between two reports of progress: reading the loss waits for the device."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a network's weights."""
+class Progress:
+    """How far a training is."""
 
-    name: str
-    """FAMILY_xSCALE, as the shipped file is called."""
-    description: str
-    licence: str
-    pictures: list[str]
-    """Glob patterns below the data folder; what they find is trained on."""
-    validation: str
-    """Folder below the data folder that progress is judged on; never trained on."""
-    scale: int = 2
-    channels: int = 16
-    convs: int = 8
-    patch: int = 48
-    """Side of a small patch, pixels."""
-    batch: int = 16
-    steps: int = 200_000
-    """Steps in which the learning rate falls to zero."""
-    stop: int | None = None
-    """Steps after which training ends, if that is earlier."""
-    learning_rate: float = 1e-3
-    """Adam's, at the start; it falls to zero along half a cosine."""
-    ema: float = 0.999
-    """Decay of the exponential moving average of the weights, which is what is shipped."""
-    seed: int = 0
-    exclude: list[str] = field(default_factory=list)
-    """Glob patterns of pictures left out, for their licence or for standing in a benchmark."""
+    step: int
+    steps: int
+    loss: float
+    waiting: float
+    """Share of the time that was spent waiting for data, 0 to 1."""
+    look: Look | None
+    """The latest look at the validation set."""
 
 
-def find_training_pictures(recipe: Recipe, data: Path) -> list[Path]:
-    """The pictures that the recipe names, in a fixed order."""
-    chosen = {path for pattern in recipe.pictures for path in data.glob(pattern)}
-    left_out = {path for pattern in recipe.exclude for path in data.glob(pattern)}
-    pictures = [path for path in find_pictures(data) if path in chosen - left_out]
-    if not pictures:
-        raise FileNotFoundError(f"no pictures under {data} match {recipe.pictures}")
-    return pictures
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    device: str = "auto",
+    threads: int = 0,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> nn.Module:
+    """Train the recipe's network on files below `data`; all results go to `out`/NAME.
 
-
-def train(recipe: Recipe, data: Path, out: Path, report_every: int = 2000) -> PlainNet:
-    """Train the recipe's network on the pictures below `data`; checkpoints and metrics go to `out`.
-
-    A checkpoint in `out` is continued exactly. Returns the averaged network.
+    A checkpoint found there is continued exactly. `threads` are of the processor; 0 is torch's own
+    choice. Returns the averaged network, on the processor.
+    Raises InputError and UsageError where the recipe, the data or the checkpoint do not do.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    if threads:
+        torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    pictures = [read_luma(path) for path in find_training_pictures(recipe, data)]
-    patches = Patches(pictures, recipe.scale, recipe.patch, recipe.batch)
-    validation = read_set(data / recipe.validation)
+    net = build(scale=recipe.scale, colors=recipe.colors, **recipe.network)
+    folder = out / recipe.name
+    if recipe.schedule.start and not (folder / CHECKPOINT).exists():
+        begin_with(net, out / recipe.schedule.start / CHECKPOINT)
+    return fit(net, recipe, data, out, folder, choose_device(device), on_progress)
 
-    net = PlainNet(recipe.scale, recipe.channels, recipe.convs)
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+def train_int8(
+    net: nn.Module,
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    device: str = "auto",
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> nn.Module:
+    """Train on what `train` gave, so that it bears computing in 8 bits; goes on as that does.
+
+    Returns the network with 8-bit convolutions.
+    """
+    quantized = quantize(net)
+    batches = Batches(read_pairs(recipe, data), recipe)
+    calibrate(quantized, (batches.draw(step)[0] for step in range(CALIBRATION_STEPS)))
+    finer = replace(recipe, schedule=recipe.int8_schedule)
+    folder = out / recipe.name / "int8"
+    return fit(quantized, finer, data, out, folder, choose_device(device), on_progress)
+
+
+def fit(
+    net: nn.Module,
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    folder: Path,
+    place: torch.device,
+    on_progress: Callable[[Progress], None],
+) -> nn.Module:
+    """Fit a network to the recipe's data and loss; returns its average, on the processor."""
+    folder.mkdir(parents=True, exist_ok=True)
+    schedule = recipe.schedule
+
+    def autocast() -> AbstractContextManager[None]:
+        return torch.autocast(place.type, torch.bfloat16, enabled=schedule.precision == "bf16")
+
+    net = net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(
         net,
-        multi_avg_fn=get_ema_multi_avg_fn(recipe.ema),  # type: ignore[no-untyped-call]
+        multi_avg_fn=get_ema_multi_avg_fn(schedule.ema),  # type: ignore[no-untyped-call]
     )
-    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
-    state = State(out / "checkpoint.pt", net, average, optimizer, schedule, rng)
+    optimizer = torch.optim.Adam(net.parameters(), lr=schedule.learning_rate)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.steps)
+    objective = Objective(recipe, data, out, place, autocast)
+    parts = {"net": net, "average": average, "optimizer": optimizer, "cosine": cosine}
+    if objective.adversary is not None:
+        parts["adversary"] = objective.adversary.net
+        parts["adversary optimizer"] = objective.adversary.optimizer
+    state = State(folder / CHECKPOINT, recipe, parts)
 
-    first, last = state.load(), recipe.stop or recipe.steps
-    bar = tqdm(range(first, last), recipe.name, initial=first, total=last)
-    losses = []
-    for step in bar:
-        lr, hr = patches.draw(rng)
-        loss = F.l1_loss(net(lr), hr)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(net)
-        losses.append(loss.item())
-        if (step + 1) % report_every == 0 or step + 1 == last:
-            quality = evaluate(torch_upscaler(average.module), recipe.scale, validation)
-            figures = {
-                "step": step + 1,
-                "loss": float(np.mean(losses)),
-                "psnr": round(quality.psnr, 3),
-                "ssim": round(quality.ssim, 4),
-                "time": round(time.time()),
-            }
-            with (out / "metrics.jsonl").open("a") as metrics:
-                metrics.write(json.dumps(figures) + "\n")
-            bar.set_postfix(loss=f"{figures['loss']:.5f}", psnr=f"{quality.psnr:.2f}")
-            state.save(step + 1)
-            losses = []
-    assert isinstance(average.module, PlainNet)
-    return average.module
+    first, last = state.load(), schedule.stop or schedule.steps
+    metrics = Metrics(folder, first)
+    batches = Batches(read_pairs(recipe, data), recipe)
+    validation = read_validation(recipe, data)
+    losses: list[Tensor] = []
+    clock = Clock()
+    with prefetch(batches.draw_all(range(first, last)), AHEAD, "data") as ahead:
+        for step, (lr, hr) in enumerate(clock.waiting_for(ahead), first + 1):
+            lr = lr.to(place, memory_format=torch.channels_last)
+            hr = hr.to(place)
+            with autocast():
+                sr = net(lr)
+            sr = sr.float()
+            loss = objective.loss(lr, sr, hr)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if schedule.clip_norm:
+                nn.utils.clip_grad_norm_(net.parameters(), schedule.clip_norm)
+            optimizer.step()
+            cosine.step()
+            average.update_parameters(net)
+            objective.learn(sr, hr)
+            losses.append(loss.detach())
+            if step % schedule.validate_every == 0 or step == last:
+                quality = validate(average.module, validation, recipe.scale, place)
+                figures = round(quality.psnr, 3), round(quality.ssim, 4)
+                rate = float(cosine.get_last_lr()[0])
+                mean = float(torch.stack(losses).mean())
+                metrics.add(Look(step, mean, *figures, rate, clock.share, clock.seconds))
+                metrics.plot(recipe.name)
+                state.save(step)
+                losses = []
+            if step % EVERY == 0 or step == last:
+                look = metrics.looks[-1] if metrics.looks else None
+                on_progress(Progress(step, last, float(loss.detach()), clock.share, look))
+    return average.module.cpu()  # type: ignore[no-any-return]
 
 
-def torch_upscaler(net: nn.Module) -> Any:
-    """The network as a function from an 8-bit plane to a larger one, for `evaluate`."""
+def choose_device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
 
-    def upscale(plane: Luma) -> Luma:
+
+class Clock:
+    """How long a run has taken, and how much of that it waited for data."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.waited = 0.0
+
+    def waiting_for(self, items: Iterator[Batch]) -> Iterator[Batch]:
+        while True:
+            began = time.perf_counter()
+            item = next(items, None)
+            self.waited += time.perf_counter() - began
+            if item is None:
+                return
+            yield item
+
+    @property
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self.began, 1)
+
+    @property
+    def share(self) -> float:
+        return round(self.waited / (time.perf_counter() - self.began), 3)
+
+
+def validate(net: nn.Module, pairs: Sequence[Pair], scale: int, device: torch.device) -> Quality:
+    """Mean PSNR and SSIM of the network's luma, a border as wide as the scale left out."""
+    scores = []
+    for lr, truth in pairs:
         with torch.inference_mode():
-            result = net(to_tensor(plane[None, None]))[0, 0]
-        return (result.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()  # type: ignore[no-any-return]
+            result = net(to_tensor(lr[None]).to(device))[0]
+        codes = (result.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
+        inside = np.s_[scale:-scale, scale:-scale]
+        a, b = luma_plane(codes)[inside], luma_plane(truth)[inside]
+        scores.append((psnr(a, b), ssim(a, b)))
+    means = np.mean(scores, axis=0)
+    return Quality(psnr=float(means[0]), ssim=float(means[1]))
 
-    return upscale
 
-
-class State:
-    """What a checkpoint holds, written whole or not at all."""
-
-    def __init__(self, path: Path, *parts: Any) -> None:
-        self.path = path
-        *self.parts, self.rng = parts
-
-    def save(self, step: int) -> None:
-        states = [part.state_dict() for part in self.parts]
-        kept = {"step": step, "states": states, "rng": self.rng.bit_generator.state}
-        temporary = self.path.with_suffix(".partial")
-        torch.save(kept, temporary)
-        os.replace(temporary, self.path)
-
-    def load(self) -> int:
-        """The step to go on from: 0 where there is no checkpoint."""
-        if not self.path.exists():
-            return 0
-        kept = torch.load(self.path, weights_only=True)
-        for part, state in zip(self.parts, kept["states"], strict=True):
-            part.load_state_dict(state)
-        self.rng.bit_generator.state = kept["rng"]
-        return int(kept["step"])
+def luma_plane(planes: Planes) -> Luma:
+    return planes[0] if len(planes) == 1 else luma_of(np.moveaxis(planes, 0, -1))
