@@ -7,12 +7,12 @@ import sys
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from vsr.cli.options import Style
-from vsr.errors import MissingPackageError, UsageError
+from vsr.errors import Interrupted, MissingPackageError, UsageError
 
 if TYPE_CHECKING:
     from vsr.train.loop import Progress
@@ -47,14 +47,12 @@ def train(
     if sheet is not None:
         show_films(read, data, sheet)
         return
-    display = Display(read.name, progress)
-    net = run(read, data, out, device, threads, display.show)
-    display.close()
     int8 = None
+    with Display(read.name, progress) as display:
+        net = run(read, data, out, device, threads, display.show)
     if read.int8 is not None:
-        display = Display(f"{read.name} int8", progress)
-        int8 = train_int8(net, read, data, out, device, display.show)
-        display.close()
+        with Display(f"{read.name} int8", progress) as display:
+            int8 = train_int8(net, read, data, out, device, display.show)
     card = ship(net, int8, read, data, out)
     print(f"{out / read.name / read.name}.onnx: {card.weights} weights, {card.quality}")
 
@@ -78,8 +76,10 @@ class Display:
     def __init__(self, name: str, style: Style) -> None:
         self.name, self.style = name, style
         self.bar: Any = None
+        self.kept = 0
 
     def show(self, progress: Progress) -> None:
+        self.kept = progress.look.step if progress.look else 0
         if self.style is Style.json:
             line = {"event": "progress", "recipe": self.name, **asdict(progress)}
             print(json.dumps(line), file=sys.stderr, flush=True)
@@ -98,6 +98,17 @@ class Display:
         self.bar.set_postfix(words, refresh=False)
         self.bar.update(progress.step - self.bar.n)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self.bar is not None:
             self.bar.close()
+        if isinstance(error, Interrupted):
+            words = f"interrupted; the same command goes on from step {self.kept}"
+            if self.style is Style.json:
+                words = json.dumps({"event": "error", "message": words, "exit_code": 130})
+            else:
+                words = f"vsr: {words}"
+            print(words, file=sys.stderr)
+            sys.exit(130)

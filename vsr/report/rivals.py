@@ -70,7 +70,7 @@ def opencv_rival(model: Path) -> Rival:
     """OpenCV's dnn_superres with a frozen TensorFlow graph named KIND_xSCALE.pb."""
     try:
         import cv2
-        from cv2 import dnn_superres
+        from cv2 import dnn_superres  # type: ignore[attr-defined, unused-ignore]
     except ImportError as error:
         raise MissingPackageError("opencv-contrib-python (dnn_superres)", "bench") from error
     kind, _, scale = model.stem.partition("_x")

@@ -1,6 +1,6 @@
 """What training makes small."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -94,8 +94,7 @@ def relativistic_losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     return loss(fake, real), loss(real, fake)
 
 
-PIXEL_LOSSES = {"l1": F.l1_loss, "charbonnier": charbonnier}
-
-
-def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    return torch.stack([terms[name] * weights[name] for name in terms]).sum()
+PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": F.l1_loss,
+    "charbonnier": charbonnier,
+}
