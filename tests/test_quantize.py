@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from vsr.networks.architectures import build  # noqa: E402
 from vsr.networks.export import INT8_TOLERANCE, export  # noqa: E402
-from vsr.train.quantize import QuantizedConv2d, calibrate, quantize  # noqa: E402
+from vsr.train.quantize import QuantizedConv2d, Round8, calibrate, quantize  # noqa: E402
 
 PICTURE = torch.from_numpy(natural(FrameFormat(40, 30, full_range=True)).y[None, None]) / 255
 
@@ -31,14 +31,18 @@ def quantized() -> tuple[Any, Any]:
     return net, twin
 
 
-def layers(net: Any) -> list[QuantizedConv2d]:
+def convolutions(net: Any) -> list[QuantizedConv2d]:
     return [module for module in net.modules() if isinstance(module, QuantizedConv2d)]
+
+
+def roundings(net: Any) -> list[Round8]:
+    return [module for module in net.modules() if isinstance(module, Round8)]
 
 
 def test_every_convolution_of_a_copy_becomes_an_8_bit_one() -> None:
     net, twin = quantized()
-    assert len(layers(twin)) == 6
-    assert not layers(net)
+    assert len(convolutions(twin)) == 6
+    assert not convolutions(net)
     with torch.inference_mode():
         apart = (twin(PICTURE) - net(PICTURE)).abs()
     assert 0 < float(apart.max()) < 0.05
@@ -46,35 +50,42 @@ def test_every_convolution_of_a_copy_becomes_an_8_bit_one() -> None:
 
 def test_inputs_and_weights_have_at_most_256_values() -> None:
     _, twin = quantized()
-    for layer in layers(twin):
-        with torch.inference_mode():
-            kernels = layer.weight()
-            x = layer.rounded(torch.randn(1, 3, 50, 50))
-        assert all(len(np.unique(kernel)) <= 255 for kernel in kernels)
-        assert len(np.unique(x)) <= 256
-        assert float(x.min()) >= float((layer.low * layer.step).detach())
+    with torch.inference_mode():
+        for layer in convolutions(twin):
+            assert all(len(np.unique(kernel)) <= 255 for kernel in layer.weight())
+        for rounding in roundings(twin):
+            x = rounding(torch.randn(1, 3, 50, 50))
+            assert len(np.unique(x)) <= 256
+            assert float(x.min()) >= float(rounding.low * rounding.step)
+
+
+def test_what_enters_a_block_is_rounded_once_for_both_ways() -> None:
+    _, twin = quantized()
+    block = twin.body[0]
+    assert isinstance(block.enter, Round8)
+    assert isinstance(block.conv1.enter, torch.nn.Identity)
 
 
 def test_what_follows_a_relu_has_no_room_for_the_negative() -> None:
     _, twin = quantized()
-    assert [float(layer.low) for layer in layers(twin)] == [0, -128, 0, -128, 0, -128]
+    assert [float(rounding.low) for rounding in roundings(twin)] == [0, -128, 0, -128, 0, -128]
 
 
 def test_8_bit_pictures_enter_unchanged() -> None:
     _, twin = quantized()
     codes = torch.arange(256.0).view(1, 1, 16, 16) / 255
-    torch.testing.assert_close(layers(twin)[0].rounded(codes), codes)
+    torch.testing.assert_close(roundings(twin)[0](codes), codes)
 
 
 def test_the_step_is_learned() -> None:
     _, twin = quantized()
-    layer = layers(twin)[1]
-    layer.step.data *= 3  # far too coarse
-    x = torch.randn(1, 8, 20, 20) * layer.step.item() * 20
-    optimizer = torch.optim.Adam([layer.step], lr=layer.step.item() / 20)
+    rounding = roundings(twin)[1]
+    rounding.step.data *= 3  # far too coarse
+    x = torch.randn(1, 8, 20, 20) * rounding.step.item() * 20
+    optimizer = torch.optim.Adam([rounding.step], lr=rounding.step.item() / 20)
     errors = []
     for _ in range(40):
-        error = ((layer.rounded(x) - x) ** 2).mean()
+        error = ((rounding(x) - x) ** 2).mean()
         optimizer.zero_grad()
         error.backward()
         optimizer.step()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vsr.errors import InputError
-from vsr.train.recipe import Recipe, as_json, difference, make, read_recipe
+from vsr.train.recipe import Int8, Recipe, as_json, difference, make, read_recipe
 
 RECIPES = sorted((Path(__file__).parents[1] / "vsr" / "train" / "recipes").glob("*.toml"))
 
@@ -74,6 +74,7 @@ def test_two_recipes_differ_in_what_decides_the_weights(tmp_path: Path) -> None:
     assert difference(wider, kept) == "network.channels is 8, and was 4"
     longer = replace(recipe, schedule=replace(recipe.schedule, stop=5, validate_every=1))
     assert difference(longer, kept) is None
+    assert difference(replace(recipe, int8=Int8()), kept) is None
     slower = replace(recipe, schedule=replace(recipe.schedule, steps=5))
     assert difference(slower, kept) == "schedule.steps is 5, and was 200000"
 

@@ -24,17 +24,22 @@ INITIAL_RESIDUAL = 0.1
 
 
 class LeanBlock(nn.Module):
-    """Two convolutions with a ReLU between, beside the identity."""
+    """Two convolutions with a ReLU between, beside the identity.
+
+    All that enters goes through `enter`, where a quantized network rounds it once for both ways.
+    """
 
     def __init__(self, channels: int, expansion: int) -> None:
         super().__init__()
+        self.enter: nn.Module = nn.Identity()
         self.conv1: nn.Module = CollapsibleConv2d(channels, channels, expansion)
         conv2 = CollapsibleConv2d(channels, channels, expansion, identity=False)
         conv2.project.data *= INITIAL_RESIDUAL
         self.conv2: nn.Module = conv2
 
     def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, x + self.conv2(F.relu(self.conv1(x))))
+        entered = self.enter(x)
+        return cast(Tensor, entered + self.conv2(F.relu(self.conv1(entered))))
 
 
 class LeanNet(nn.Module):
