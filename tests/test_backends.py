@@ -5,12 +5,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 import reference
-from small_networks import largest_difference, natural, noise, random_network
+from small_networks import (
+    largest_difference,
+    natural,
+    noise,
+    quantized_network,
+    random_network,
+)
 
+from vsr.backends import ov
 from vsr.backends.base import Engine
 from vsr.backends.select import BACKENDS, build_engine, reports
 from vsr.errors import BackendError, UsageError
@@ -44,7 +53,10 @@ def get_network(name: str) -> Network:
         "fast": lambda: find_network("fast", Fraction(2)),
         "luma": lambda: random_network(1, 3),
         "rgb": lambda: random_network(3, 2),
+        "luma, int8": lambda: quantized_network(1, 2),
+        "rgb, int8": lambda: quantized_network(3, 3),
         "nearest": lambda: classical("nearest", 2),
+        "bicubic": lambda: classical("bicubic", 2),
         "lanczos": lambda: classical("lanczos", 3),
     }
     return made[name]()
@@ -99,6 +111,47 @@ def test_fast_arithmetic_stays_within_two_codes_on_natural_pictures(
             frame = natural(form, seed)
             expected = reference.enlarge(frame, form, get_network("fast"))
             assert largest_difference(engine.start(frame).result(), expected) <= 2
+
+
+def can_int8(build: Build) -> None:
+    """Skips the test with the reason where the backend under test cannot compute in 8 bits."""
+    try:
+        build("luma, int8", precision="int8").close()
+    except BackendError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", ["luma, int8", "rgb, int8"])
+@pytest.mark.parametrize("form", [FrameFormat(70, 41), FrameFormat(64, 36, chroma="gray")])
+@pytest.mark.parametrize("make", [natural, noise])
+def test_int8_is_the_twin_within_two_codes(
+    build: Build, name: str, form: FrameFormat, make: Callable[[FrameFormat], Frame]
+) -> None:
+    can_int8(build)
+    frame = make(form)
+    with build(name, form, "int8") as engine:
+        assert "int8" in engine.description
+        result = engine.start(frame).result()
+    expected = reference.enlarge(frame, form, get_network(name).quantized())
+    assert largest_difference(result, expected) <= 2
+
+
+def test_int8_needs_a_network_with_a_twin(build: Build) -> None:
+    can_int8(build)
+    for name in ("bicubic", "luma"):
+        with pytest.raises(UsageError, match=f"{get_network(name).name} has no int8 twin; choose"):
+            build(name, precision="int8")
+
+
+def test_int8_is_chosen_for_films_of_8_bits_where_there_is_a_twin(build: Build) -> None:
+    can_int8(build)
+    for name, depth, precision in [
+        ("luma, int8", 8, "int8"),
+        ("luma, int8", 10, "fp32"),
+        ("luma", 8, ov.fastest_float(ov.precisions_of(openvino.Core(), "CPU"))),
+    ]:
+        with build(name, FrameFormat(48, 36, depth), "auto") as engine:
+            assert engine.description.split()[-1] == precision
 
 
 @pytest.mark.parametrize(("name", "depth"), [("nearest", 8), ("lanczos", 8), ("fast", 10)])
@@ -238,3 +291,59 @@ def test_an_unknown_device_or_precision_is_told_what_there_is() -> None:
         build_engine(network, FORM, EngineSettings(backend="openvino", device="npu9"))
     with pytest.raises(BackendError, match=r"CPU here computes in fp32.*, not fp16"):
         build_engine(network, FORM, EngineSettings(backend="openvino", precision="fp16"))
+
+
+# OpenVINO in 8 bits.
+
+
+@pytest.mark.parametrize(
+    ("flags", "able"),
+    [
+        ("fpu avx2 avx512f avx512bw avx512vl", False),
+        ("fpu avx2 avx_vnni", True),
+        ("fpu avx2 avx512f avx512_vnni", True),
+        ("fpu avx512f amx_tile amx_int8", True),
+    ],
+)
+def test_dot_products_are_read_from_what_linux_says(tmp_path: Path, flags: str, able: bool) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nmodel name\t: avx_vnni\nflags\t\t: {flags}\n\n")
+    assert ov.has_dot_products(cpuinfo) == able
+
+
+def test_nothing_is_assumed_of_a_system_that_does_not_say(tmp_path: Path) -> None:
+    assert not ov.has_dot_products(tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nFeatures\t: fp asimd asimddp\n")
+    assert not ov.has_dot_products(tmp_path / "cpuinfo")
+
+
+def test_a_processor_without_dot_products_does_not_compute_in_int8(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ov, "has_dot_products", lambda: False)
+    network = get_network("luma, int8")
+    with build_engine(network, FORM, EngineSettings(backend="openvino")) as engine:
+        assert "int8" not in engine.description
+    with pytest.raises(BackendError, match=r"CPU here computes in fp32.*, not int8"):
+        build_engine(network, FORM, EngineSettings(backend="openvino", precision="int8"))
+    assert "int8" not in " ".join([*ov.report().devices, ov.report().reason])
+
+
+def test_the_report_says_that_int8_is_the_choice_where_it_is_possible() -> None:
+    report = ov.report()
+    assert ("int8" in report.devices[0]) == ("int8" in report.reason) == ov.has_dot_products()
+
+
+@pytest.mark.skipif(not ov.has_dot_products(), reason="no 8-bit dot products here")
+def test_the_networks_convolutions_really_are_in_8_bits() -> None:
+    network = get_network("luma, int8")
+    compiled = ov.compile_graph(openvino.Core(), "CPU", "int8", network, FORM, 0)
+    computed = [op.get_rt_info() for op in compiled.get_runtime_model().get_ordered_ops()]
+    precisions = {
+        facts["originalLayersNames"].value: facts["runtimePrecision"].value
+        for facts in computed
+        if facts["layerType"].value == "Convolution"
+    }
+    found = [kind for name, kind in precisions.items() if name.startswith("network_")]
+    assert len(found) == 4
+    assert set(found) <= {"u8", "i8"}

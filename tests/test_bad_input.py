@@ -362,6 +362,7 @@ def test_files_that_only_look_like_partial_ones_are_left_alone(tmp_path: Path, m
         (["--codec", "aac"], "'aac' encodes audio, not video"),
         (["--backend", "nosuch"], "no backend 'nosuch'; there is openvino"),
         (["--precision", "fp7"], "Invalid value for '--precision': 'fp7' is not one of 'auto', "),
+        (["--precision", "int8", "-m", "bicubic"], "bicubic has no int8 twin; choose another "),
         (["--deinterlace", "x"], "Invalid value for '--deinterlace': 'x' is not one of 'auto', "),
         (["--pix-fmt", "nosuch"], "libx264 does not encode nosuch; it takes yuv420p, "),
         (["--encoder-opt", "nosuch=1"], "libx264 has no option nosuch"),

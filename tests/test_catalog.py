@@ -48,7 +48,7 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("many")
 def test_a_bundled_network_brings_its_twin(tmp_path: Path) -> None:
     assert bundled("some", 2).int8 is None
-    twin = quantized_network(1, 2).int8
+    twin = quantized_network(1, 2).quantized().model
     onnx.save(twin, tmp_path / "some_x2.int8.onnx")
     assert bundled("some", 2).int8 == twin
     assert bundled("some", 3).int8 is None
@@ -58,8 +58,8 @@ def test_a_bundled_network_brings_its_twin(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("twin", [
-    quantized_network(1, 3).int8,
-    quantized_network(3, 2).int8,
+    in_8_bits(random_network(1, 3)),
+    in_8_bits(random_network(3, 2)),
     in_8_bits(random_network(1, 2, convs=4)),
 ], ids=["another scale", "other channels", "another reach"])  # fmt: skip
 def test_a_twin_that_is_another_network_is_refused(tmp_path: Path, twin: onnx.ModelProto) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 from vsr.errors import UsageError
 
 Deinterlace = Literal["auto", "off", "frame", "field"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 
 @dataclass(frozen=True)

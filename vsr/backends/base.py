@@ -10,7 +10,8 @@ and one frame format, loaded and ready. Backends are listed in `vsr.backends.sel
                           the device's memory
 
 Shapes: Frame of `engine.format` in, Frame of `scale` times its width and height out, same depth,
-chroma and pts. Results differ from the numpy reference by at most 1 code in fp32, 2 in bf16/fp16.
+chroma and pts. Results differ from the numpy reference by at most 1 code in fp32, 2 in bf16/fp16,
+and in int8 by at most 2 from the reference of the network's twin.
 Thread: one thread calls `start`, `result` and `close`. The input's planes may be views and
 read-only, and must not change until its result is there. Results own their memory.
 Raises: OutOfMemoryError from the constructor, `start` or `result`; the engine is then of no further

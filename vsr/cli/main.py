@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsr.cli.bench import bench, compare, evaluate
+from vsr.cli.frontier import frontier
 from vsr.cli.models import models
 from vsr.cli.show import doctor, info
 from vsr.cli.train import train
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (upscale, compare, info, doctor, bench, train):
+for command in (upscale, compare, info, doctor, bench, train, frontier):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(models)

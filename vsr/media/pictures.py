@@ -13,9 +13,7 @@ Luma = NDArray[np.uint8]
 Rgb = NDArray[np.uint8]
 Planes = NDArray[np.uint8]
 
-YCC = np.array(
-    [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]
-)
+YCC = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])
 YCC_OFFSET = np.array([16, 128, 128]).reshape(3, 1, 1)
 
 
