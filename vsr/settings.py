@@ -7,6 +7,8 @@ from typing import Literal
 from vsr.errors import UsageError
 
 Deinterlace = Literal["auto", "off", "frame", "field"]
+DEFAULT_MODEL = "fast"
+
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 
@@ -87,8 +89,8 @@ class EncoderSettings:
 class UpscaleSettings:
     """One job."""
 
-    model: str = "fast"
-    """A name from the catalogue, or the path of an ONNX file."""
+    model: str = DEFAULT_MODEL
+    """A name from the catalogue, or the path of an ONNX file or a checkpoint."""
     size: Size = Size(Fraction(2))
     clip: Clip = Clip()
     deinterlace: Deinterlace = "auto"

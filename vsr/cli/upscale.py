@@ -12,7 +12,7 @@ import typer
 
 from vsr.cli.options import Deinterlace, Precision, Style
 from vsr.errors import InputError, UsageError, VsrError
-from vsr.settings import Clip, EncoderSettings, EngineSettings, Size, UpscaleSettings
+from vsr.settings import DEFAULT_MODEL, Clip, EncoderSettings, EngineSettings, Size, UpscaleSettings
 
 if TYPE_CHECKING:
     from vsr.cli.progress import Display
@@ -30,8 +30,8 @@ def upscale(
     height: Annotated[int | None, typer.Option(help="Height as shown, instead of -x.")] = None,
     width: Annotated[int | None, typer.Option(help="Width as shown, instead of -x.")] = None,
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Name (see vsr models) or an ONNX file.")
-    ] = "fast",
+        str, typer.Option("-m", "--model", help="Name (see vsr models), ONNX file or checkpoint.")
+    ] = DEFAULT_MODEL,
     codec: Annotated[
         str, typer.Option(help="h264, hevc, av1, ffv1, prores, or any FFmpeg encoder.")
     ] = "h264",

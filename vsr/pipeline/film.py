@@ -20,7 +20,7 @@ from vsr.networks.catalog import find_network
 from vsr.pipeline.enlarge import EnlargeReport, enlarge
 from vsr.pipeline.prefetch import prefetch
 from vsr.pipeline.upscale import DECODED_AHEAD, open_engine
-from vsr.settings import EngineSettings
+from vsr.settings import DEFAULT_MODEL, EngineSettings
 
 
 class UpscaledFilm:
@@ -37,7 +37,7 @@ class UpscaledFilm:
         self,
         src: str | Path,
         scale: int = 2,
-        model: str = "fast",
+        model: str = DEFAULT_MODEL,
         engine: EngineSettings = EngineSettings(),  # noqa: B008 (frozen)
     ) -> None:
         self.stack = ExitStack()
