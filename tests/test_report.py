@@ -62,3 +62,19 @@ def test_compare_puts_the_models_and_the_truth_side_by_side(tmp_path: Path) -> N
     shown = frame.to_ndarray(format="rgb24").astype(float)
     nearest, fast, truth = (shown[:, left : left + 60] for left in (0, 64, 128))
     assert np.abs(fast - truth).mean() < 0.7 * np.abs(nearest - truth).mean()
+
+
+def test_compare_can_compress_the_small_film_first(tmp_path: Path) -> None:
+    def look(*words: str) -> np.ndarray:
+        path = tmp_path / "look.png"
+        ran = vsr("compare", SCENE, "-o", path, "-m", "nearest", "--truth", *words)
+        assert ran.code == 0, ran.err
+        with av.open(str(path)) as picture:
+            shown = next(picture.decode(video=0)).to_ndarray(format="rgb24").astype(float)
+        half = (shown.shape[1] - 4) // 2
+        return np.abs(shown[:, :half] - shown[:, -half:]).mean()  # type: ignore[no-any-return]
+
+    assert look("--crf", "40") > look("--crf", "20") > 0
+    ran = vsr("compare", SCENE, "-o", tmp_path / "look.png", "--crf", "40")
+    assert ran.code == 2
+    assert "give both" in ran.err

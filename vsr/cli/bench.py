@@ -1,4 +1,4 @@
-"""vsr bench, vsr eval, vsr compare"""
+"""vsr bench, vsr compare"""
 
 import json
 from dataclasses import asdict
@@ -10,7 +10,7 @@ import typer
 
 from vsr.cli.options import Precision
 from vsr.errors import UsageError
-from vsr.settings import EncoderSettings, EngineSettings
+from vsr.settings import DEFAULT_MODEL, EncoderSettings, EngineSettings
 
 if TYPE_CHECKING:
     from vsr.report.bench import BenchReport
@@ -25,7 +25,7 @@ OpenCvModel = Annotated[
 
 def bench(
     clip: Annotated[Path, typer.Option(help="What to work on.")] = SAMPLE,
-    model: Annotated[str, typer.Option("-m", "--model", help="As for upscale.")] = "fast",
+    model: Annotated[str, typer.Option("-m", "--model", help="As for upscale.")] = DEFAULT_MODEL,
     precision: Annotated[Precision, typer.Option(help="As for upscale.")] = Precision.auto,
     threads: Annotated[int, typer.Option(help="As for upscale.")] = 0,
     codec: Annotated[str, typer.Option(help="As for upscale.")] = "h264",
@@ -80,36 +80,12 @@ def print_table(report: "BenchReport") -> None:
     )
 
 
-def evaluate(
-    model: Annotated[str, typer.Argument(help="As for upscale.")],
-    data: Annotated[Path, typer.Option(help="A folder of pictures, such as Set5.")],
-    scale: Annotated[int, typer.Option("-x", "--scale", help="The factor.")] = 2,
-    precision: Annotated[Precision, typer.Option(help="As for upscale.")] = Precision.fp32,
-    opencv_model: OpenCvModel = None,
-) -> None:
-    """PSNR and SSIM on a folder of pictures, by the protocol of the papers."""
-    from vsr.networks.catalog import find_network
-    from vsr.train.evaluate import engine_upscaler, read_set
-    from vsr.train.evaluate import evaluate as judge
-
-    truths = read_set(data)
-    if not truths:
-        raise UsageError(f"{data}: holds no pictures")
-    network = find_network(model, Fraction(scale))
-    judged = {model: engine_upscaler(network, precision.value)}
-    for rival in make_rivals(model, opencv_model, torch=False):
-        judged[rival.name] = rival.upscale_luma
-    for name, upscale in judged.items():
-        quality = judge(upscale, scale, truths)
-        print(f"{name}, x{scale}, {data.name}: {quality.psnr:.2f} dB, SSIM {quality.ssim:.4f}")
-        print(json.dumps({"name": name, "data": data.name, "scale": scale, **asdict(quality)}))
-
-
 def compare(
     film: Annotated[Path, typer.Argument(help="A film.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A PNG file.")],
     models: Annotated[
-        list[str] | None, typer.Option("-m", "--model", help="Repeatable. [bicubic, fast]")
+        list[str] | None,
+        typer.Option("-m", "--model", help=f"Repeatable. [bicubic, {DEFAULT_MODEL}]"),
     ] = None,
     scale: Annotated[int, typer.Option("-x", "--scale", help="The factor.")] = 2,
     at: Annotated[str, typer.Option(help="Which frame: seconds or h:mm:ss.")] = "0",
@@ -119,10 +95,16 @@ def compare(
     truth: Annotated[
         bool, typer.Option(help="Shrink the frame first, and show it at the right end.")
     ] = False,
+    crf: Annotated[
+        int | None, typer.Option(help="With --truth: compress the small film by H.264 at this CRF.")
+    ] = None,
 ) -> None:
     """A look before a long job: one frame by several models, side by side, as a picture."""
     from vsr.cli.upscale import parse_time
     from vsr.report.compare import compare as draw
+
+    if crf is not None and not truth:
+        raise UsageError("--crf compresses what --truth made small: give both")
 
     box = None
     if crop is not None:
@@ -132,11 +114,12 @@ def compare(
         box = (numbers[0], numbers[1], numbers[2], numbers[3])
     draw(
         film,
-        models or ["bicubic", "fast"],
+        models or ["bicubic", DEFAULT_MODEL],
         scale,
         parse_time(at) or Fraction(0),
         box,
         truth,
+        crf,
         output,
     )
     print(output)

@@ -14,9 +14,12 @@ from vsr.frame import Frame, FrameFormat
 from vsr.media.pictures import write_png
 from vsr.media.planes import to_frame, to_picture, to_rgb
 from vsr.media.reader import Reader
+from vsr.media.recode import recode
 from vsr.networks.catalog import find_network
 from vsr.settings import Clip, EngineSettings
 
+COMPRESSED = 8
+"""Frames that are compressed together."""
 GAP = 4
 """White pixels between the pictures."""
 
@@ -28,20 +31,25 @@ def compare(
     at: Fraction,
     crop: tuple[int, int, int, int] | None,
     truth: bool,
+    crf: int | None,
     out: Path,
 ) -> None:
     """Write a PNG with the frame at `at` seconds as each model enlarges it, left to right.
 
     `crop` is (x, y, width, height) in the large picture. With `truth` the frame is first made
-    smaller by `scale`, and stands at the right end as it was.
+    smaller by `scale`, and stands at the right end as it was; with `crf` the small frames from
+    there on are compressed by H.264, of which the last is shown.
     """
-    with Reader(film, clip=Clip(start=at, frames=1)) as reader:
+    with Reader(film, clip=Clip(start=at, frames=1 if crf is None else COMPRESSED)) as reader:
         form = reader.info.format
-        frame = next(reader.frames(), None)
-    if frame is None:
+        frames = list(reader.frames())
+    if not frames:
         raise MediaError(film, f"has no frame at {float(at):g} s")
     pictures = []
+    frame = frames[-1]
     small_form, small = shrink(frame, form, scale) if truth else (form, frame)
+    if crf is not None:
+        small = compress([shrink(f, form, scale)[1] for f in frames], small_form, crf)
     for model in models:
         network = find_network(model, Fraction(scale))
         if network.scale != scale:
@@ -66,6 +74,15 @@ def shrink(frame: Frame, form: FrameFormat, factor: int) -> tuple[FrameFormat, F
         width=small.width, height=small.height, interpolation="BICUBIC"
     )
     return small, to_frame(picture, small, 0, 0)
+
+
+def compress(frames: Sequence[Frame], form: FrameFormat, crf: int) -> Frame:
+    """The last of the frames after H.264 at this constant rate factor."""
+    if (form.depth, form.chroma, form.full_range) != (8, "420", False):
+        raise UsageError("--crf needs a film of 8 bits, 4:2:0, limited range")
+    whole = [np.stack([f.y, *np.asarray(f.uv).repeat(2, 1).repeat(2, 2)]) for f in frames]
+    y, *uv = recode(np.stack(whole), "libx264", {"crf": str(crf)})[-1]
+    return replace(frames[-1], y=y, uv=np.stack(uv)[:, ::2, ::2])
 
 
 def cut(frame: Frame, form: FrameFormat) -> Frame:
