@@ -59,6 +59,22 @@ def test_what_is_wrong_is_said_with_the_file_and_the_entry(
         read(tmp_path, words)
 
 
+def test_single_entries_can_be_changed(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(WORDS)
+    changes = ["network.channels=8", "name=wide_x2", "schedule.learning_rate=1e-2", "seed = 4"]
+    recipe = read_recipe(path, changes)
+    assert recipe.network == {"kind": "plain", "channels": 8}
+    assert (recipe.name, recipe.schedule.learning_rate, recipe.seed) == ("wide_x2", 0.01, 4)
+    for change, reason in [
+        ("network", "changes nothing"),
+        ("name.first=a", "name is no table"),
+        ("data.patch=big", "'data.patch' is 'big', which does not suit int"),
+    ]:
+        with pytest.raises(InputError, match=f"tiny.toml: .*{reason}"):
+            read_recipe(path, [change])
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml: No such file"):
         read_recipe(tmp_path / "none.toml")

@@ -28,6 +28,10 @@ def train(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Checkpoints, metrics, network and card go here.")
     ] = Path("build/train"),
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value, as network.blocks=3; repeatable."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[int, typer.Option(help="Processor threads; 0: as many as cores.")] = 0,
     sheet: Annotated[
@@ -43,7 +47,7 @@ def train(
     from vsr.train.recipe import read_recipe
     from vsr.train.ship import ship
 
-    read = read_recipe(recipe)
+    read = read_recipe(recipe, changes or [])
     if sheet is not None:
         show_films(read, data, sheet)
         return

@@ -5,6 +5,7 @@ import json
 import tomllib
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -32,6 +33,8 @@ class Data:
     patch: int = 48
     """Side of a small patch, pixels."""
     batch: int = 16
+    tries: int = 1
+    """Places looked at for each patch; the one with the most detail is taken."""
 
     def __post_init__(self) -> None:
         if self.videos and self.decay != "film":
@@ -140,15 +143,36 @@ class Recipe:
         return self.name.rpartition("_x")[0]
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file. Raises InputError, naming file and entry, where it is none."""
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe in a TOML file, with `changes` such as "network.blocks=3" made to it.
+
+    Raises InputError, naming file and entry, where it is none.
+    """
     try:
         words = tomllib.loads(path.read_text(encoding="utf-8"))
+        for change in changes:
+            apply(change, words)
         return make(Recipe, words, "")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:  # not TOML, or not a recipe
         raise InputError(f"{path}: {error}") from error
+
+
+def apply(change: str, words: dict[str, Any]) -> None:
+    """Set one entry, "table.name=value"; a value that is not TOML is a string."""
+    entry, equals, value = change.partition("=")
+    *tables, name = entry.strip().split(".")
+    if not equals or not name:
+        raise UsageError(f"'{change}' changes nothing; say entry=value, as network.blocks=3")
+    for table in tables:
+        words = words.setdefault(table, {})
+        if not isinstance(words, dict):
+            raise UsageError(f"'{change}': {table} is no table")
+    try:
+        words[name] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        words[name] = value
 
 
 def make(kind: type[Table], words: dict[str, Any], where: str) -> Table:
