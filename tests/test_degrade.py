@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from vsr.errors import UsageError
+from vsr.shrink import bicubic_shrink
 from vsr.train.camera import moving
-from vsr.train.damage import deinterlace, grain, shrink, weave
-from vsr.train.degrade import bicubic_shrink, blur_matrix
+from vsr.train.damage import blur_matrix, deinterlace, grain, shrink, weave
 from vsr.train.film import FilmDecay, decay
 
 Pictures = NDArray[np.uint8]

@@ -16,13 +16,13 @@ from reference import run_onnx
 torch = pytest.importorskip("torch", reason="needs torch")
 
 from vsr.errors import InputError, MissingPackageError, StoreError  # noqa: E402
+from vsr.evaluate.quality import psnr  # noqa: E402
 from vsr.media.pictures import find_pictures, luma_of, read_rgb  # noqa: E402
 from vsr.networks.architectures import build  # noqa: E402
 from vsr.networks.catalog import find_network  # noqa: E402
 from vsr.networks.foreign import cache_folder, read_foreign, scale_in_name  # noqa: E402
 from vsr.networks.foreign.checkpoint import load_checkpoint  # noqa: E402
-from vsr.train.degrade import bicubic_shrink  # noqa: E402
-from vsr.train.evaluate import psnr  # noqa: E402
+from vsr.shrink import bicubic_shrink  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -16,6 +16,7 @@ from small_networks import quantized_network, random_network
 from vsr.backends.base import Engine
 from vsr.backends.select import build_engine
 from vsr.errors import BackendError, UsageError
+from vsr.evaluate.protocol import measure
 from vsr.frame import FrameFormat
 from vsr.media.pictures import write_png
 from vsr.networks.catalog import ModelCard, bundled, cards
@@ -36,7 +37,6 @@ from vsr.report.frontier import (
 )
 from vsr.report.frontier_plot import draw_frontier, obstacles
 from vsr.settings import EngineSettings
-from vsr.train.evaluate import measure
 
 FORM = FrameFormat(48, 36)
 

@@ -1,4 +1,4 @@
-"""vsr bench, vsr eval and vsr compare, as people run them."""
+"""vsr bench and vsr compare, as people run them."""
 
 import itertools
 import json
@@ -8,7 +8,6 @@ import av
 import numpy as np
 from runs import ROOT, vsr
 
-from vsr.media.pictures import write_png
 from vsr.report.bench import lengthen
 
 SCENE = ROOT / "samples" / "scene.mkv"
@@ -35,20 +34,6 @@ def test_a_clip_is_lengthened_without_a_gap_or_a_double(tmp_path: Path) -> None:
         assert any(stream.type == "audio" for stream in container.streams)
     assert len(times) == 300
     assert all(a is not None and b is not None and a < b for a, b in itertools.pairwise(times))
-
-
-def test_eval_judges_a_folder_of_pictures(tmp_path: Path) -> None:
-    ramp = np.linspace(0, 255, 64).astype(np.uint8)
-    write_png(tmp_path / "ramp.png", np.tile(ramp[None, :, None], (48, 1, 3)))
-    ran = vsr("eval", "bicubic", "--data", tmp_path)
-    assert ran.code == 0, ran.err
-    assert json.loads(ran.words.splitlines()[-1])["psnr"] > 40
-
-
-def test_eval_of_an_empty_folder_says_so(tmp_path: Path) -> None:
-    ran = vsr("eval", "bicubic", "--data", tmp_path)
-    assert ran.code == 2
-    assert "holds no pictures" in ran.err
 
 
 def test_compare_puts_the_models_and_the_truth_side_by_side(tmp_path: Path) -> None:

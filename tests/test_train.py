@@ -26,8 +26,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from vsr.networks.architectures.plain import PlainNet  # noqa: E402
 from vsr.networks.architectures.reparameterised import CollapsibleConv2d  # noqa: E402
 from vsr.networks.export import export, prove_equal  # noqa: E402
+from vsr.shrink import bicubic_shrink  # noqa: E402
 from vsr.train.data import Batches, Films, Stills, find_files, read_pairs, turn  # noqa: E402
-from vsr.train.degrade import bicubic_shrink  # noqa: E402
 from vsr.train.film import FilmDecay  # noqa: E402
 from vsr.train.loop import Progress, train, train_int8  # noqa: E402
 from vsr.train.recipe import Data, Int8, Loss, Recipe, Schedule, as_json  # noqa: E402
@@ -172,6 +172,20 @@ def test_a_batch_is_decided_by_its_step_and_the_seed() -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, Batches(stills, RECIPE).draw(6)[0])
     assert not torch.equal(first, Batches(stills, replace(RECIPE, seed=1)).draw(5)[0])
+
+
+def test_of_several_places_the_one_with_the_most_detail_is_trained_on() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64), np.uint8)
+    flat = np.full((1, 64, 64), 99, np.uint8)
+    stills = Stills([flat, noise], 2, 16)
+
+    def share_of_noise(tries: int) -> float:
+        recipe = replace(RECIPE, data=Data(patch=8, batch=64, tries=tries))
+        lr, _ = Batches(stills, recipe).draw(0)
+        return float((lr.std(dim=(1, 2, 3)) > 0.01).float().mean())
+
+    assert 0.2 < share_of_noise(1) < 0.8
+    assert share_of_noise(8) > 0.95
 
 
 def test_pictures_smaller_than_a_patch_are_left_out() -> None:

@@ -12,7 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from vsr.cli.bench import bench, compare, evaluate
+from vsr.cli.bench import bench, compare
+from vsr.cli.evaluate import evaluate
 from vsr.cli.frontier import frontier
 from vsr.cli.models import models
 from vsr.cli.show import doctor, info

@@ -22,12 +22,12 @@ from tqdm import tqdm
 from vsr.backends.base import Engine
 from vsr.backends.select import build_engine
 from vsr.errors import UsageError
+from vsr.evaluate.protocol import measure
 from vsr.frame import Frame, FrameFormat
 from vsr.media.pictures import find_pictures
 from vsr.networks.catalog import find_network
 from vsr.networks.network import Network
 from vsr.settings import EngineSettings, Precision
-from vsr.train.evaluate import measure
 
 TURN = 0.5
 """Seconds for which a model is timed before the next one has its turn, at least."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.train.degrade import sampling_matrix, to_codes
+from vsr.shrink import sampling_matrix, to_codes
 
 Pictures = NDArray[np.uint8]
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.train.degrade import blur_matrix, shrink_matrix
+from vsr.kernels import Array
+from vsr.shrink import shrink_matrix
 
 Pictures = NDArray[np.uint8]
 Values = NDArray[np.float32]
@@ -25,6 +26,19 @@ def shrink(truth: Pictures, scale: int, kernel: str, sigma: tuple[float, float])
     )
     small: Values = rows @ truth.astype(np.float32) @ columns.T
     return small
+
+
+def blur_matrix(length: int, sigma: float) -> Array:
+    """The matrix that blurs a line by a Gaussian, with the ends repeated; sigma 0 does nothing."""
+    if sigma == 0:
+        return np.eye(length)
+    reach = int(np.ceil(3 * sigma))
+    offsets = np.arange(-reach, reach + 1)
+    window = np.exp(-(offsets**2) / (2 * sigma**2))
+    matrix = np.zeros((length, length))
+    columns = np.clip(np.arange(length)[:, None] + offsets, 0, length - 1)
+    np.add.at(matrix, (np.arange(length)[:, None], columns), window / window.sum())
+    return matrix
 
 
 def grain(shape: tuple[int, ...], strength: float, size: float, rng: np.random.Generator) -> Values:

@@ -12,8 +12,8 @@ from torch import Tensor
 from vsr.errors import InputError
 from vsr.media.pictures import Planes, find_pictures, luma_of, read_rgb, to_rgb, to_ycc
 from vsr.media.runs import read_runs
+from vsr.shrink import bicubic_shrink
 from vsr.train.camera import moving
-from vsr.train.degrade import bicubic_shrink
 from vsr.train.film import FilmDecay, decay
 from vsr.train.recipe import Data, Recipe
 
@@ -124,23 +124,36 @@ class Batches:
     def draw(self, step: int) -> tuple[Tensor, Tensor]:
         """The batch of this step."""
         rng = np.random.default_rng([self.recipe.seed, step, 1])
-        patches = [self.cut(self.pairs.pick(step, rng), rng) for _ in range(self.recipe.data.batch)]
+        patches = [self.cut(step, rng) for _ in range(self.recipe.data.batch)]
         lr, hr = (np.stack(planes) for planes in zip(*patches, strict=True))
         return to_tensor(lr), to_tensor(hr)
 
     def draw_all(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
         return map(self.draw, steps)
 
-    def cut(self, pair: Pair, rng: np.random.Generator) -> Pair:
-        """A patch at the same random place of both, turned and mirrored alike."""
-        side, scale = self.recipe.data.patch, self.recipe.scale
-        y, x = (int(rng.integers(length - side + 1)) for length in pair[0].shape[1:])
+    def cut(self, step: int, rng: np.random.Generator) -> Pair:
+        """A patch at the same random place of both pictures of a pair, turned and mirrored alike.
+
+        Of several, the one with the most detail: most of most pictures teaches little.
+        """
+        tries = [self.place(step, rng) for _ in range(self.recipe.data.tries)]
+        lr, hr = max(tries, key=lambda patch: detail(patch[0])) if len(tries) > 1 else tries[0]
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        lr, hr = pair
-        lr = lr[:, y : y + side, x : x + side]
-        y, x, side = y * scale, x * scale, side * scale
-        hr = hr[:, y : y + side, x : x + side]
         return turn(lr, turns, mirror), turn(hr, turns, mirror)
+
+    def place(self, step: int, rng: np.random.Generator) -> Pair:
+        """A patch at any place of any pair."""
+        lr, hr = self.pairs.pick(step, rng)
+        side, scale = self.recipe.data.patch, self.recipe.scale
+        y, x = (int(rng.integers(length - side + 1)) for length in lr.shape[1:])
+        small = lr[:, y : y + side, x : x + side]
+        y, x, side = y * scale, x * scale, side * scale
+        return small, hr[:, y : y + side, x : x + side]
+
+
+def detail(planes: Planes) -> float:
+    """The mean difference between neighbours across, in codes."""
+    return float(np.abs(np.diff(planes.astype(np.int16), axis=-1)).mean())
 
 
 def turn(planes: Planes, turns: int, mirror: bool) -> Planes:

@@ -15,8 +15,8 @@ import numpy as np
 
 from vsr.errors import UsageError
 from vsr.media.recode import recode
+from vsr.shrink import bicubic_shrink, to_codes
 from vsr.train.damage import REDUCTIONS, Pictures, deinterlace, grain, shrink, weave
-from vsr.train.degrade import bicubic_shrink, to_codes
 
 Range = tuple[float, float]
 

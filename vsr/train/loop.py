@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from vsr.evaluate.quality import Quality, psnr, ssim
 from vsr.media.pictures import Luma, Planes, luma_of
 from vsr.networks.architectures import build
 from vsr.pipeline.prefetch import prefetch
 from vsr.train.data import Batches, Pair, read_pairs, read_validation, to_tensor
-from vsr.train.evaluate import Quality, psnr, ssim
 from vsr.train.metrics import Look, Metrics
 from vsr.train.objective import Objective
 from vsr.train.quantize import calibrate, quantize

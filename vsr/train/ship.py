@@ -8,10 +8,10 @@ from pathlib import Path
 import onnx
 from torch import nn
 
+from vsr.evaluate.protocol import measure
 from vsr.networks.catalog import Int8Card, ModelCard
 from vsr.networks.export import export
 from vsr.networks.network import Network
-from vsr.train.evaluate import measure
 from vsr.train.recipe import Recipe, as_json
 
 BENCHMARKS = ("Set5", "Set14")

@@ -1,4 +1,4 @@
-"""How large pictures are made small for training and for the benchmarks."""
+"""How large pictures are made small for training and for the benchmarks, as MATLAB does it."""
 
 from typing import Any
 
@@ -36,19 +36,6 @@ def sampling_matrix(
     columns = mirrored[taps.astype(int) % (2 * length)]
     matrix = np.zeros((len(centres), length))
     np.add.at(matrix, (np.arange(len(centres))[:, None], columns), weights)
-    return matrix
-
-
-def blur_matrix(length: int, sigma: float) -> Array:
-    """The matrix that blurs a line by a Gaussian, with the ends repeated; sigma 0 does nothing."""
-    if sigma == 0:
-        return np.eye(length)
-    reach = int(np.ceil(3 * sigma))
-    offsets = np.arange(-reach, reach + 1)
-    window = np.exp(-(offsets**2) / (2 * sigma**2))
-    matrix = np.zeros((length, length))
-    columns = np.clip(np.arange(length)[:, None] + offsets, 0, length - 1)
-    np.add.at(matrix, (np.arange(length)[:, None], columns), window / window.sum())
     return matrix
 
 

@@ -1,0 +1,96 @@
+"""What is judged: anything that makes small pictures large."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsr.backends.select import build_engine
+from vsr.errors import UsageError
+from vsr.frame import Frame, FrameFormat
+from vsr.media.pictures import YCC, YCC_OFFSET
+from vsr.networks.catalog import find_network
+from vsr.networks.network import Network
+from vsr.settings import EngineSettings, Precision
+
+Picture = NDArray[np.uint8]
+"""Luma (h, w), or R'G'B' (h, w, 3)."""
+
+Upscale = Callable[[Picture], Picture]
+
+DEEP = 256
+"""A 16-bit code for every 8-bit one: R'G'B' that goes through Y'CbCr this fine comes back whole."""
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """A model, ready to be judged."""
+
+    name: str
+    channels: int
+    """1: it takes luma; 3: R'G'B'."""
+    upscale_all: Callable[[Sequence[Picture]], list[Picture]]
+    """Enlarges pictures of one size."""
+
+    def upscale(self, picture: Picture) -> Picture:
+        return self.upscale_all([picture])[0]
+
+
+def find_upscalers(models: Sequence[str], scale: int, precision: Precision) -> list[Upscaler]:
+    """The models that `vsr upscale -m` would take; files are named without their folders, if that
+    tells them apart. Raises UsageError where one does not enlarge by `scale`."""
+    short = [model.rpartition("/")[2] for model in models]
+    found = []
+    for model, name in zip(models, short, strict=True):
+        network = find_network(model, Fraction(scale))
+        if network.scale != scale:
+            raise UsageError(f"{model} enlarges by {network.scale}, not by {scale}")
+        upscale_all = partial(enlarge_all, network, precision=precision)
+        unique = name if short.count(name) == 1 else model
+        found.append(Upscaler(unique, network.channels, upscale_all))
+    return found
+
+
+def engine_upscaler(network: Network, precision: Precision = "fp32") -> Upscale:
+    """The network, run by a backend, as a function from a picture to a larger one."""
+    return lambda picture: enlarge_all(network, [picture], precision)[0]
+
+
+def enlarge_all(
+    network: Network, pictures: Sequence[Picture], precision: Precision
+) -> list[Picture]:
+    """Pictures of one size, enlarged by one engine.
+
+    An RGB network's engine is given, and gives, Y'CbCr of 16 bits in studio range, whose rounding
+    does not show in 8 bits and which has room for values beyond black and white; these are clipped
+    in R'G'B', as the protocol has it. That holds in fp32; in less, the rounding of so fine codes
+    counts as the network's (CARN-M, bf16, Set5: 0.16 dB in all).
+    """
+    height, width = pictures[0].shape[:2]
+    if network.channels == 1:
+        form = FrameFormat(width, height, chroma="gray", full_range=True)
+        frames = [Frame(picture, None, 0) for picture in pictures]
+    else:
+        form = FrameFormat(width, height, depth=16, chroma="444", color_matrix="bt601")
+        frames = [deep_frame(picture) for picture in pictures]
+    with build_engine(network, form, EngineSettings(precision=precision)) as engine:
+        pending = [engine.start(frame) for frame in frames]
+        large = [each.result() for each in pending]
+    return [frame.y for frame in large] if network.channels == 1 else [*map(shallow_rgb, large)]
+
+
+def deep_frame(rgb: Picture) -> Frame:
+    planes = np.tensordot(YCC, rgb.astype(np.float64) / 255, axes=(1, 2)) + YCC_OFFSET
+    codes = np.floor(planes * DEEP + 0.5).astype(np.uint16)
+    return Frame(codes[0], codes[1:], 0)
+
+
+def shallow_rgb(frame: Frame) -> Picture:
+    assert frame.uv is not None
+    planes = np.concatenate([frame.y[None], frame.uv]) / DEEP - YCC_OFFSET
+    rgb = np.moveaxis(planes, 0, -1) @ np.linalg.inv(YCC).T
+    codes: Picture = np.clip(np.floor(rgb * 255 + 0.5), 0, 255).astype(np.uint8)
+    return codes
