@@ -19,8 +19,10 @@ from vsr.networks.architectures.discriminator import (  # noqa: E402
 )
 from vsr.networks.architectures.layers import Enlarge, PixelUnshuffle, nearest  # noqa: E402
 from vsr.networks.architectures.plain import BLOCKS, PlainNet  # noqa: E402
+from vsr.networks.catalog import ModelCard, bundled, cards  # noqa: E402
 from vsr.networks.classical import classical  # noqa: E402
 from vsr.networks.export import export  # noqa: E402
+from vsr.networks.trained import load_bundled  # noqa: E402
 
 ALL_SCALES = {"scales": (2, 3, 4)}
 
@@ -232,3 +234,18 @@ def test_the_unet_discriminators_layers_stretch_nothing() -> None:
             layer(torch.rand(1, layer.in_channels, 8, 8))
         stretch = torch.linalg.matrix_norm(layer.weight.flatten(1), 2)
         assert float(stretch.detach()) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("card", cards(), ids=lambda card: f"{card.name}_x{card.scale}")
+def test_a_bundled_network_is_a_torch_module_too(card: ModelCard) -> None:
+    network = bundled(card.name, card.scale)
+    x = torch.rand(1, 1, 16 * network.multiple, 12 * network.multiple)
+    [expected] = run_onnx(network.model, {"x": x.numpy()})
+    with torch.inference_mode():
+        found = load_bundled(card.name, card.scale)(x).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_other_networks_are_not_bundled() -> None:
+    with pytest.raises(UsageError, match="no bundled network fast x7"):
+        load_bundled("fast", 7)

@@ -274,6 +274,18 @@ def test_bundled_networks_have_the_quality_on_their_cards(card: ModelCard) -> No
 
 
 @needs_benchmarks
+@pytest.mark.parametrize("card", [card for card in cards() if card.int8], ids=lambda c: c.name)
+def test_8_bit_twins_have_the_quality_on_their_cards(card: ModelCard) -> None:
+    assert card.int8 is not None
+    try:
+        found = on_set5(card.name, card.scale, "int8")
+    except BackendError as error:
+        pytest.skip(str(error))
+    assert found["psnr"] == pytest.approx(card.int8.quality["Set5"]["psnr"], abs=0.03)
+    assert found["psnr"] > card.quality["Set5"]["psnr"] - 0.1
+
+
+@needs_benchmarks
 @each_card
 def test_bf16_costs_no_visible_quality(card: ModelCard) -> None:
     try:

@@ -40,6 +40,7 @@ HOMES = {
         "networks/architectures/",
         "networks/foreign/",
         "networks/export.py",
+        "networks/trained.py",
         "evaluate/lpips.py",
         "train/",
         "report/rivals.py",

@@ -50,14 +50,13 @@ def bench(
 
 
 def make_rivals(model: str, opencv_model: Path | None, torch: bool) -> "list[Rival]":
-    from vsr.networks.catalog import find_network
     from vsr.report.rivals import opencv_rival, torch_rival
 
     rivals = []
     if opencv_model is not None:
         rivals.append(opencv_rival(opencv_model))
     if torch:
-        rivals.append(torch_rival(find_network(model, Fraction(2))))
+        rivals.append(torch_rival(model, 2))
     return rivals
 
 

@@ -11,19 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import av
 import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from vsr.errors import MissingPackageError
 from vsr.frame import Hdr
 from vsr.media.encoder import encoder_name, encoder_options
 from vsr.media.pictures import Luma
-from vsr.networks.network import Network
 from vsr.settings import EncoderSettings
 
 FRAMES = 40
@@ -72,7 +70,7 @@ def opencv_rival(model: Path) -> Rival:
         import cv2
         from cv2 import dnn_superres  # type: ignore[attr-defined, unused-ignore]
     except ImportError as error:
-        raise MissingPackageError("opencv-contrib-python (dnn_superres)", "bench") from error
+        raise MissingPackageError("OpenCV with dnn_superres", "eval") from error
     kind, _, scale = model.stem.partition("_x")
     network = dnn_superres.DnnSuperResImpl_create()
     network.readModel(str(model))
@@ -80,13 +78,15 @@ def opencv_rival(model: Path) -> Rival:
     return Rival(f"OpenCV {cv2.__version__} dnn_superres, {model.stem}", network.upsample)
 
 
-def torch_rival(network: Network) -> Rival:
-    """Our own network in torch, eager, float32: luma enlarged, chroma by bicubic."""
+def torch_rival(model: str, scale: int) -> Rival:
+    """A bundled network in torch, eager, float32: luma enlarged, chroma by bicubic."""
     try:
         import torch
     except ImportError as error:
         raise MissingPackageError("torch", "train") from error
-    net = torch_layers(network, torch)
+    from vsr.networks.trained import load_bundled
+
+    net = load_bundled(model, scale)
 
     def upscale(picture: Picture) -> Picture:
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
@@ -94,31 +94,9 @@ def torch_rival(network: Network) -> Rival:
         with torch.inference_mode():
             x = torch.from_numpy(planes).float()[:, None] / 255
             luma = net(x[:1])
-            chroma = torch.nn.functional.interpolate(
-                x[1:], scale_factor=network.scale, mode="bicubic"
-            )
+            chroma = torch.nn.functional.interpolate(x[1:], scale_factor=scale, mode="bicubic")
             large = (torch.cat([luma, chroma]).clamp(0, 1) * 255 + 0.5).byte()[:, 0]
         result = av.VideoFrame.from_ndarray(large.numpy(), format="yuv444p", channel_last=False)
         return result.to_ndarray(format="bgr24")  # type: ignore[return-value]
 
-    return Rival(f"torch {torch.__version__} eager loop, {network.name}", upscale)
-
-
-def torch_layers(network: Network, torch: Any) -> Callable[[Any], Any]:
-    """The plain network's convolutions, in order, as a torch function."""
-    weights = {t.name: numpy_helper.to_array(t) for t in network.model.graph.initializer}
-    layers = [
-        [torch.from_numpy(weights[name].copy()) for name in node.input[1:]]
-        for node in network.model.graph.node
-        if node.op_type == "Conv"
-    ]
-    nn = torch.nn.functional
-
-    def run(x: Any) -> Any:
-        y = x
-        for weight, bias in layers[:-1]:
-            y = nn.relu(nn.conv2d(y, weight, bias, padding=1))
-        y = nn.conv2d(y, *layers[-1], padding=1) + x
-        return nn.pixel_shuffle(y, network.scale)
-
-    return run
+    return Rival(f"torch {torch.__version__} eager loop, {model}", upscale)
