@@ -283,8 +283,8 @@ def test_a_film_can_be_gone_through_once(movie: Path) -> None:
 
 
 def test_a_factor_that_the_network_does_not_have_is_refused(movie: Path) -> None:
-    with pytest.raises(vsr.InputError, match="fast enlarges by 4 here, not by 3"):
-        vsr.UpscaledFilm(movie, scale=3)
+    with pytest.raises(vsr.InputError, match="fast-video enlarges by 8 here, not by 7"):
+        vsr.UpscaledFilm(movie, scale=7)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Literal
 from vsr.errors import UsageError
 
 Deinterlace = Literal["auto", "off", "frame", "field"]
-DEFAULT_MODEL = "fast"
+DEFAULT_MODEL = "fast-video"
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
