@@ -72,7 +72,7 @@ def opencv_rival(model: Path) -> Rival:
     except ImportError as error:
         raise MissingPackageError("OpenCV with dnn_superres", "eval") from error
     kind, _, scale = model.stem.partition("_x")
-    network = dnn_superres.DnnSuperResImpl_create()
+    network = dnn_superres.DnnSuperResImpl_create()  # type: ignore[attr-defined, unused-ignore]
     network.readModel(str(model))
     network.setModel(kind.split("-")[0].lower(), int(scale))
     return Rival(f"OpenCV {cv2.__version__} dnn_superres, {model.stem}", network.upsample)
