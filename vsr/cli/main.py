@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from typing import Annotated, NoReturn
 
@@ -69,7 +70,7 @@ def main() -> NoReturn:
         code = app(prog_name="vsr", standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        leave(130, INTERRUPTED)
+        leave_interrupted()
     except BrokenPipeError:  # who read our standard output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
@@ -77,12 +78,12 @@ def main() -> NoReturn:
         leave(2, one_line(error))
     except Exception as error:  # noqa: BLE001 (the last resort: one line, not a traceback)
         if isinstance(error.__cause__, KeyboardInterrupt):  # as older versions of typer pass it on
-            leave(130, INTERRUPTED)
+            leave_interrupted()
         if hasattr(error, "format_message"):
             leave(2, wrong_words(error))
         leave(1, one_line(error))
     if code == 130:  # as typer passes a KeyboardInterrupt on
-        leave(130, INTERRUPTED)
+        leave_interrupted()
     sys.exit(code or 0)
 
 
@@ -95,8 +96,17 @@ def interrupt(number: int, frame: object) -> NoReturn:
     raise Interrupted
 
 
-def give_up(number: int, frame: object) -> NoReturn:
-    """Leave in the middle of cleaning up: a device is still busy, and the output is gone."""
+def leave_interrupted() -> NoReturn:
+    """Leave when all is cleaned up."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    give_up()
+
+
+def give_up(number: int = 0, frame: object = None) -> NoReturn:
+    """Leave, be it in the middle of cleaning up: the output is gone, while a device may still be
+    busy. The interpreter's own way out would wait for that, and forget PATIENCE's handler."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
     say(130, INTERRUPTED)
     sys.stderr.flush()
     os._exit(130)
