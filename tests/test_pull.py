@@ -21,10 +21,10 @@ from urllib.request import Request
 import pytest
 from runs import LIMIT, Ran, environment, listing, mounted, vsr_here
 
-from vsr.errors import InputError, StoreError, VerificationError
+from vsr.errors import DownloadError, InputError, StoreError, VerificationError
 from vsr.networks import download, published
 from vsr.networks import pull as pulling
-from vsr.networks.download import DownloadError, Redirects
+from vsr.networks.download import Redirects
 from vsr.networks.partial import Partial
 from vsr.networks.published import PublishedFile
 from vsr.networks.pull import PullProgress, pull

@@ -6,6 +6,7 @@ VsrError
 ├── MissingPackageError (ImportError)   an optional package is not installed; names the extra
 ├── BackendError        (RuntimeError)  no backend can run here, or a named one cannot
 ├── MediaError          (OSError)       a container or codec failed; carries the path
+├── DownloadError       (OSError)       a file cannot be fetched
 ├── VerificationError   (RuntimeError)  a finished result is not what was promised
 └── StoreError          (OSError)       a cache on disk cannot be used
 
@@ -46,6 +47,10 @@ class MediaError(VsrError, OSError):
     def __init__(self, path: str | Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path = str(path)
+
+
+class DownloadError(VsrError, OSError):
+    """A file cannot be fetched."""
 
 
 class VerificationError(VsrError, RuntimeError):

@@ -7,7 +7,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from vsr import __version__
-from vsr.errors import VerificationError, VsrError
+from vsr.errors import DownloadError, VerificationError
 from vsr.networks.partial import Partial
 
 TIMEOUT = 30.0
@@ -17,10 +17,6 @@ CHUNK = 1 << 18
 
 LARGEST = 1 << 30
 """Bytes after which a file of unknown size is no longer believed to be a network."""
-
-
-class DownloadError(VsrError, OSError):
-    """A file cannot be fetched."""
 
 
 class Broken(Exception):  # noqa: N818 (expected, and caught by who began the try)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsr.errors import StoreError, VerificationError, VsrError
-from vsr.networks.download import Broken, DownloadError, download
+from vsr.errors import DownloadError, StoreError, VerificationError, VsrError
+from vsr.networks.download import Broken, download
 from vsr.networks.partial import Partial
 from vsr.networks.published import PublishedFile
 
