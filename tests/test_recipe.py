@@ -48,6 +48,8 @@ def test_a_recipe_says_everything_that_is_not_left_at_its_default(tmp_path: Path
         (WORDS + "[data]\npictures = [1]", r"'data.pictures' is \[1\], which does not suit list"),
         (WORDS + "[data]\ndecay = 'rust'", "'data.decay' is 'rust', which does not suit Literal"),
         (WORDS + "[data]\nvideos = ['a']", 'videos are only trained on with decay = "film"'),
+        (WORDS + "[data]\nsizes = [1.0, 2.0]", r"sizes \[1.0, 2.0\] are not fractions"),
+        (WORDS + "[data]\nsizes = [0.5]\ndecay = 'film'", "chooses the sizes itself"),
         (WORDS + "[loss]\nperceptual_weight = 1", "set vgg to their file"),
         (WORDS + "[loss]\nteacher = 'a_x2'", "teacher and teacher_weight only make sense together"),
     ],

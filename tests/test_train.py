@@ -193,6 +193,15 @@ def test_pictures_smaller_than_a_patch_are_left_out() -> None:
     assert len(Stills(pictures, scale=2, least=16).pairs) == 2
 
 
+def test_pictures_are_taken_at_every_size_that_the_recipe_names(data: Path) -> None:
+    recipe = replace(RECIPE, data=replace(RECIPE.data, sizes=[1.0, 0.5]))
+    pairs = read_pairs(recipe, data)
+    assert isinstance(pairs, Stills)
+    assert [hr.shape for _, hr in pairs.pairs] == [(1, 40, 48)] * 3 + [(1, 20, 24)] * 3
+    large, small = pairs.pairs[0][1], pairs.pairs[3][1]
+    np.testing.assert_array_equal(small, bicubic_shrink(large, 2))
+
+
 def test_excluded_pictures_are_not_trained_on(data: Path) -> None:
     chosen = find_files(["train/*"], ["train/b*"], data)
     assert [path.name for path in chosen] == ["a.png", "c.png"]

@@ -49,6 +49,20 @@ def bicubic_shrink(plane: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return to_codes(rows @ plane.astype(np.float64) @ columns.T)
 
 
+def bicubic_resize(planes: NDArray[np.uint8], size: float) -> NDArray[np.uint8]:
+    """The planes at `size` <= 1 times their size, antialiased as by `bicubic_shrink`.
+
+    Shapes: (..., h, w) -> (..., round(h * size), round(w * size)).
+    """
+    if size == 1:
+        return planes
+    rows, columns = (
+        sampling_matrix(length, (np.arange(round(length * size)) + 0.5) / size - 0.5, 1 / size)
+        for length in planes.shape[-2:]
+    )
+    return to_codes(rows @ planes.astype(np.float64) @ columns.T)
+
+
 def to_codes(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Rounded, half up, to 8 bits."""
     codes: NDArray[np.uint8] = np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)

@@ -12,7 +12,7 @@ from torch import Tensor
 from vsr.errors import InputError
 from vsr.media.pictures import Planes, find_pictures, luma_of, read_rgb, to_rgb, to_ycc
 from vsr.media.runs import read_runs
-from vsr.shrink import bicubic_shrink
+from vsr.shrink import bicubic_resize, bicubic_shrink
 from vsr.train.camera import moving
 from vsr.train.film import FilmDecay, decay
 from vsr.train.recipe import Data, Recipe
@@ -191,9 +191,8 @@ def read_pairs(recipe: Recipe, data: Path) -> Pairs:
         return Films(
             [to_ycc(p) for p in pictures], runs, scale, recipe.colors, settings, recipe.seed
         )
-    if recipe.colors == 1:
-        return Stills((luma_of(p)[None] for p in pictures), scale, least)
-    return Stills((np.moveaxis(p, -1, 0) for p in pictures), scale, least)
+    planes = [luma_of(p)[None] if recipe.colors == 1 else np.moveaxis(p, -1, 0) for p in pictures]
+    return Stills((bicubic_resize(p, size) for size in wanted.sizes for p in planes), scale, least)
 
 
 def read_validation(recipe: Recipe, data: Path) -> list[Pair]:

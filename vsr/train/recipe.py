@@ -30,6 +30,8 @@ class Data:
     """How the small pictures came to be: as in the benchmarks, or as in real films."""
     film: dict[str, Any] = field(default_factory=dict)
     """Knobs of the decay "film", other than their defaults: fields of `film.FilmDecay`."""
+    sizes: list[float] = field(default_factory=lambda: [1.0])
+    """Each picture is taken at these fractions of its size; smaller ones hold more detail."""
     patch: int = 48
     """Side of a small patch, pixels."""
     batch: int = 16
@@ -39,6 +41,10 @@ class Data:
     def __post_init__(self) -> None:
         if self.videos and self.decay != "film":
             raise UsageError('videos are only trained on with decay = "film"')
+        if not self.sizes or not all(0 < size <= 1 for size in self.sizes):
+            raise UsageError(f"sizes {self.sizes} are not fractions above 0 and up to 1")
+        if self.sizes != [1.0] and self.decay == "film":
+            raise UsageError('decay = "film" chooses the sizes itself; leave out sizes')
 
 
 @dataclass(frozen=True)
