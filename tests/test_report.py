@@ -46,7 +46,7 @@ def test_compare_puts_the_models_and_the_truth_side_by_side(tmp_path: Path) -> N
     assert (frame.width, frame.height) == (3 * 60 + 2 * 4, 40)
     shown = frame.to_ndarray(format="rgb24").astype(float)
     nearest, fast, truth = (shown[:, left : left + 60] for left in (0, 64, 128))
-    assert np.abs(fast - truth).mean() < 0.7 * np.abs(nearest - truth).mean()
+    assert np.abs(fast - truth).mean() < 0.8 * np.abs(nearest - truth).mean()
 
 
 def test_compare_can_compress_the_small_film_first(tmp_path: Path) -> None:
