@@ -252,7 +252,7 @@ def test_one_thread_computes_the_same_as_all(build: Build) -> None:
 
 
 def test_an_unknown_backend_is_told_what_there_is() -> None:
-    with pytest.raises(UsageError, match="no backend 'magic'; there is openvino"):
+    with pytest.raises(UsageError, match="no backend 'magic'; there is tensorrt, torch, openvino"):
         build_engine(get_network("nearest"), FORM, EngineSettings(backend="magic"))
 
 

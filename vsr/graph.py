@@ -11,9 +11,14 @@ does it differently. `tests/reference.py` is the same arithmetic written out in 
 
 Shapes: y (n, 1, h, w) and uv (n, 2, h / vertical, w / horizontal, both rounded up), uint8 for
 8 bits, uint16 above; y_large and uv_large the same at h * scale, w * scale. Gray has no uv.
+Where a runtime has no uint16, words="bytes" makes a sample above 8 bits a pair of uint8, the low
+byte first: one more axis of length 2, at the end. A little-endian uint16 array is that already.
+
+Integers are cast to float by the first node that sees them, and from float by the last: TensorRT
+knows uint8 nowhere else.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from onnx import (
@@ -32,14 +37,17 @@ from vsr.kernels import chroma_shift, polyphase
 from vsr.networks.classical import edge_pads, plane_filters
 from vsr.networks.network import Network, network_input
 
-WHOLE = 2**31
-"""Behind the end of any line."""
+WHOLE = 2**31 - 1
+"""Behind the end of any line; TensorRT 8.6 knows no larger number."""
 
 
-def frame_graph(network: Network, frame: FrameFormat) -> ModelProto:
+Words = Literal["uint16", "bytes"]
+
+
+def frame_graph(network: Network, frame: FrameFormat, words: Words = "uint16") -> ModelProto:
     """The frame graph for frames of this format; sizes stay open, except for what they leave when
     divided by 2 and by what the network wants them to be multiples of."""
-    graph = Builder(network, frame)
+    graph = Builder(network, frame, words)
     if network.channels == 1:
         graph.build_luma()
     else:
@@ -50,10 +58,12 @@ def frame_graph(network: Network, frame: FrameFormat) -> ModelProto:
 class Builder:
     """Collects the nodes of one frame graph."""
 
-    def __init__(self, network: Network, frame: FrameFormat) -> None:
+    def __init__(self, network: Network, frame: FrameFormat, words: Words = "uint16") -> None:
         self.network, self.frame, self.scale = network, frame, network.scale
+        self.in_bytes = words == "bytes" and frame.depth > 8
         self.codes: CodeRange = code_range(frame.depth, frame.full_range)
         self.model = network.model
+        self.planes: dict[str, str] = {}
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
 
@@ -61,7 +71,7 @@ class Builder:
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         name = f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
         return name
 
     def constant(self, value: object, dtype: type = np.float32) -> str:
@@ -73,17 +83,34 @@ class Builder:
         return self.node(op, a, b if isinstance(b, str) else self.constant(b))
 
     def read(self, plane: str) -> str:
-        return self.node("Cast", plane, to=TensorProto.FLOAT)
+        """The codes of a plane that goes in, as floats."""
+        if plane not in self.planes:
+            codes = self.node("Cast", plane, to=TensorProto.FLOAT)
+            self.planes[plane] = self.join_bytes(codes) if self.in_bytes else codes
+        return self.planes[plane]
 
-    def write(self, codes: str, plane: str) -> None:
-        """Clamp, round half up, store."""
+    def write(self, codes: str, plane: str) -> str:
+        """Clamp, round half up, store. Gives what is stored, as floats."""
         clamped = self.node("Clip", codes, self.constant(0), self.constant(self.codes.top))
         rounded = self.node("Floor", self.arithmetic("Add", clamped, 0.5))
-        self.nodes.append(helper.make_node("Cast", [rounded], [plane], to=self.element))
+        stored = self.split_bytes(rounded) if self.in_bytes else rounded
+        self.nodes.append(helper.make_node("Cast", [stored], [plane], plane, to=self.element))
+        return rounded
+
+    def join_bytes(self, pairs: str) -> str:
+        values = self.arithmetic("Mul", pairs, self.constant([1, 256]))
+        return self.node("ReduceSum", values, self.constant([4], np.int64), keepdims=0)
+
+    def split_bytes(self, codes: str) -> str:
+        high = self.node("Floor", self.arithmetic("Mul", codes, 1 / 256))
+        low = self.arithmetic("Sub", codes, self.arithmetic("Mul", high, 256))
+        axis = self.constant([4], np.int64)
+        return self.node("Concat", *(self.node("Unsqueeze", x, axis) for x in (low, high)), axis=4)
 
     @property
     def element(self) -> int:
-        return TensorProto.UINT8 if self.frame.depth == 8 else TensorProto.UINT16
+        wide = self.frame.depth > 8 and not self.in_bytes
+        return TensorProto.UINT16 if wide else TensorProto.UINT8
 
     def infer(self, x: str) -> str:
         """The network on a picture of any size: the last row and column are repeated up to the
@@ -111,14 +138,14 @@ class Builder:
 
     def build_luma(self) -> None:
         unit = self.arithmetic("Mul", self.read("y"), 1 / self.codes.top)
-        self.write(self.arithmetic("Mul", self.infer(unit), self.codes.top), "y_large")
+        luma = self.write(self.arithmetic("Mul", self.infer(unit), self.codes.top), "y_large")
         if self.frame.is_gray:
             return
         chroma = self.arithmetic("Sub", self.read("uv"), self.codes.neutral)
         chroma = self.enlarge(chroma, self.scale, *self.chroma_shifts())
         horizontal, vertical = self.frame.subsampling
         if self.frame.width % horizontal or self.frame.height % vertical:
-            chroma = self.crop(chroma, "y_large", vertical, horizontal)
+            chroma = self.crop(chroma, luma, vertical, horizontal)
         self.write(self.arithmetic("Add", chroma, self.codes.neutral), "uv_large")
 
     def build_rgb(self) -> None:
@@ -216,7 +243,7 @@ class Builder:
             chroma = self.enlarge(chroma, 2, 0.25 if top else 0.0, shift_x)
         else:
             chroma = self.widen(chroma, shift_x)
-        return self.crop(chroma, "y", 1, 1)
+        return self.crop(chroma, self.read("y"), 1, 1)
 
     def widen(self, x: str, shift: float) -> str:
         """Both chroma planes made twice as wide."""
@@ -247,13 +274,14 @@ class Builder:
     def finish(self) -> ModelProto:
         """The whole as a checked model."""
         names = ["y"] if self.frame.is_gray else ["y", "uv"]
+        pairs: list[int | str] = [2] if self.in_bytes else []
 
         def planes(suffix: str) -> list[ValueInfoProto]:
             return [
                 helper.make_tensor_value_info(
                     name + suffix,
                     self.element,
-                    ["n", 1 + i, f"{name}_h{suffix}", f"{name}_w{suffix}"],
+                    ["n", 1 + i, f"{name}_h{suffix}", f"{name}_w{suffix}", *pairs],
                 )
                 for i, name in enumerate(names)
             ]

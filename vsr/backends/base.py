@@ -43,8 +43,12 @@ class Engine(Protocol):
     scale: int
     depth: int
     """Frames in work at once that keep the device busy."""
+    device: str
+    """What computes: CPU, or the runtime's name of a GPU."""
     description: str
     """Backend, device and precision in a few words, for people."""
+    notes: list[str]
+    """What there is to say of how it came about and fares, one sentence each."""
 
     def start(self, frame: Frame) -> Pending: ...
 
@@ -65,3 +69,5 @@ class BackendReport:
     """Each with its precisions, in words."""
     reason: str
     """Why it is not usable, or what it computes in by default."""
+    automatic: bool = True
+    """Whether `auto` may choose it here, if it is usable."""

@@ -114,6 +114,8 @@ class OpenVinoEngine:
             self.depth = max(2, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
             self.free = [compiled.create_infer_request() for _ in range(self.depth)]
         self.busy: deque[OpenVinoPending] = deque()
+        self.device = device
+        self.notes = ["OpenVINO computes frames one by one: no batch"] * (settings.batch > 1)
         self.description = f"OpenVINO {device} {precision}"
 
     def start(self, frame: Frame) -> Pending:
