@@ -257,8 +257,8 @@ def test_subtitles_that_the_container_cannot_hold(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["large.mkv", "large.mp4"])
 def test_a_disk_that_becomes_full(tmp_path: Path, name: str) -> None:
     movie = film(tmp_path / "movie.mkv", Video(frames=60, size=(160, 120)))
-    with mounted(tmp_path / "disk", "size=32k") as disk:
-        line = refused(disk, movie, "-o", disk / name)
+    with mounted(tmp_path / "disk", "size=192k") as disk:
+        line = refused(disk, movie, "-o", disk / name, "--crf", "0")
     assert line == f"{disk}/{name}: cannot be written: No space left on device"
 
 
@@ -297,8 +297,8 @@ def slow(tmp_path: Path) -> tuple[Path, Sequence[str]]:
     return movie, ("-m", "nearest", "-x", "16", "--preset", "placebo")
 
 
-def hidden(folder: Path) -> list[str]:
-    return [name for name in listing(folder) if name.endswith(".partial")]
+def hidden(folder: Path) -> set[str]:
+    return {name for name in listing(folder) if name.endswith(".vsr")}
 
 
 def test_what_a_killed_run_left_has_no_final_name_and_the_next_run_removes_it(
@@ -310,15 +310,15 @@ def test_what_a_killed_run_left_has_no_final_name_and_the_next_run_removes_it(
     with begin("upscale", long, *words, "-o", out / "large.mkv") as process:
         wait_for("progress", process)
         process.send_signal(signal.SIGKILL)
-    assert list(listing(out)) == [f".large.mkv.{process.pid}.partial"]
+    assert hidden(out) == {".large.mkv.vsr"}
+    assert "large.mkv" not in listing(out)
 
     other = vsr_here("upscale", movie, *QUICK, "-o", out / "large2.mkv")
     assert other.code == 0
-    assert len(hidden(out)) == 1  # it is another output's, and may be of use to somebody
+    assert hidden(out) == {".large.mkv.vsr"}  # it is another output's
 
     ran = vsr_here("upscale", movie, *QUICK, "-o", out / "large.mkv")
     assert ran.code == 0
-    assert f"removed .large.mkv.{process.pid}.partial, which an interrupted run had left" in ran.err
     assert sorted(listing(out)) == ["large.mkv", "large2.mkv"]
 
 
@@ -329,26 +329,28 @@ def test_two_runs_do_not_write_the_same_output_at_once(tmp_path: Path, movie: Pa
     with begin("upscale", long, *words, "-o", out / "large.mkv") as process:
         try:
             wait_for("start", process)
-            [partial] = hidden(out)
             ran = vsr_here("upscale", movie, *QUICK, "-o", out / "large.mkv", "--progress", "none")
             line = said(ran, 1)
             assert f"another vsr (process {process.pid}) is writing it now" in line
-            assert hidden(out) == [partial]
+            assert ".large.mkv.vsr/000000000.partial" in listing(out)
         finally:
             process.kill()
 
 
-def test_files_that_only_look_like_partial_ones_are_left_alone(tmp_path: Path, movie: Path) -> None:
-    names = [
-        ".large.mkv.partial",
-        ".large.mkv.x.partial",
-        ".other.mkv.1.partial",
-        "large.mkv.1.partial",
-    ]
-    for name in names:
-        (tmp_path / name).write_text("mine")
+def test_a_file_of_somebody_elses_in_the_work_folder_is_left_alone(
+    tmp_path: Path, movie: Path
+) -> None:
+    (tmp_path / ".large.mkv.vsr").mkdir()
+    (tmp_path / ".large.mkv.vsr" / "notes.txt").write_text("mine")
     assert vsr_here("upscale", movie, *QUICK, "-o", tmp_path / "large.mkv").code == 0
-    assert all((tmp_path / name).read_text() == "mine" for name in names)
+    assert listing(tmp_path)[".large.mkv.vsr/notes.txt"] == b"mine"
+    assert len(listing(tmp_path / ".large.mkv.vsr")) == 1
+
+
+def test_a_file_in_the_work_folders_place(tmp_path: Path, movie: Path) -> None:
+    (tmp_path / ".large.mkv.vsr").write_text("mine")
+    line = refused(tmp_path, movie, "-o", tmp_path / "large.mkv")
+    assert line == f"{tmp_path}/.large.mkv.vsr: stands where the work is to be done"
 
 
 # ---- words that make no sense ---------------------------------------------------------------
@@ -360,7 +362,7 @@ def test_files_that_only_look_like_partial_ones_are_left_alone(tmp_path: Path, m
         (["-m", "nosuch"], "no model 'nosuch'; there is "),
         (["--codec", "nosuch"], "no encoder 'nosuch'; there is h264, hevc, "),
         (["--codec", "aac"], "'aac' encodes audio, not video"),
-        (["--backend", "nosuch"], "no backend 'nosuch'; there is openvino"),
+        (["--backend", "nosuch"], "no backend 'nosuch'; there is tensorrt, torch, openvino"),
         (["--precision", "fp7"], "Invalid value for '--precision': 'fp7' is not one of 'auto', "),
         (["--precision", "int8", "-m", "bicubic"], "bicubic has no int8 twin; choose another "),
         (["--deinterlace", "x"], "Invalid value for '--deinterlace': 'x' is not one of 'auto', "),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
+from math import lcm
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -19,14 +21,38 @@ class Carried:
     source: Stream = field(repr=False)
     target: Stream = field(repr=False)
     """Not shown: a stream whose file is closed does not survive being printed."""
+    cover: bool
+    """Whether it is cover art, which has no time."""
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     packets: int = 0
     mended: int = 0
     """Packets whose time had to move so that the muxer takes them."""
     last_dts: int | None = None
-    first: Fraction | None = None
-    last: Fraction | None = None
-    """Times of its first and its last packet in the result, seconds."""
+    ends: tuple[int, int] | None = None
+    """Times of its first and its last packet in the result, in the target's time base."""
+
+    @property
+    def first(self) -> Fraction | None:
+        """The time of its first packet in the result, seconds."""
+        return None if self.ends is None else self.ends[0] * self.time_base
+
+    @property
+    def last(self) -> Fraction | None:
+        """The time of its last packet in the result, seconds."""
+        return None if self.ends is None else self.ends[1] * self.time_base
+
+    @cached_property
+    def time_base(self) -> Fraction:
+        """Of the target; known once the header is written."""
+        assert self.target.time_base is not None
+        return self.target.time_base
+
+    @cached_property
+    def step(self) -> int:
+        """Ticks by which a packet has to be decoded after the one before."""
+        sparse = self.source.type in ("subtitle", "data")
+        nonstrict = Flags.ts_nonstrict in Flags(self.target.container.format.flags)
+        return 0 if sparse or nonstrict else 1
 
 
 def other_streams(container: InputContainer, video: Stream) -> list[Stream]:
@@ -86,45 +112,75 @@ def cover_ending(source: Stream, jpeg: str = "jpg") -> str:
     return jpeg if name == "mjpeg" else name
 
 
+class Conversion:
+    """Ticks of one time base, counted from an origin (seconds) on, as ticks of another.
+
+    In whole numbers, as there are hundreds of thousands of packets; halves go to the even side.
+    """
+
+    def __init__(self, base: Fraction, target: Fraction, origin: Fraction) -> None:
+        scale, shift = base / target, origin / target
+        self.below = lcm(scale.denominator, shift.denominator)
+        self.times, self.minus = int(scale * self.below), int(shift * self.below)
+
+    def __call__(self, time: int) -> int:
+        ticks, rest = divmod(time * self.times - self.minus, self.below)
+        up = 2 * rest > self.below or (2 * rest == self.below and ticks % 2)
+        return ticks + 1 if up else ticks
+
+
 class Carrier:
     """Moves packets from a reader's `others` into the output, in step with the video."""
 
     def __init__(self, out: OutputContainer, origin: Fraction) -> None:
         self.out, self.origin = out, origin
+        self.quicktime = out.format.name in ("mp4", "mov")
+        self.times: dict[int, tuple[Conversion, Conversion]] = {}
+        """Index in the source -> what converts times, and durations."""
         self.carried: dict[int, Carried] = {}
         """Index in the source -> the stream."""
 
     def add(self, source: Stream, cover: bytes | None) -> None:
         """Take a stream over; before the first packet."""
-        self.carried[source.index] = Carried(source, add_stream(self.out, source, cover))
+        target = add_stream(self.out, source, cover)
+        self.carried[source.index] = Carried(source, target, is_cover(source))
 
     def put(self, packet: av.Packet[Stream]) -> None:
         """Mux one packet; its bytes stay, its times move by the origin of the clip."""
         carried = self.carried.get(packet.stream_index)
         if carried is None or carried.target.type == "attachment":
             return
-        if is_filler(packet) and self.out.format.name in ("mp4", "mov"):
+        if self.quicktime and is_filler(packet):
             return
         carried.digest.update(packet)
         carried.packets += 1
-        base, target_base = packet.time_base, carried.target.time_base
-        assert target_base is not None
-
-        def convert(time: int | None) -> int | None:
-            return None if time is None else round((time * base - self.origin) / target_base)
-
-        pts, dts = convert(packet.pts), convert(packet.dts)
-        duration = round((packet.duration or 0) * base / target_base)
-        if self.out.format.name in ("mp4", "mov"):
+        convert, convert_duration = self.conversions(packet, carried)
+        pts = None if packet.pts is None else convert(packet.pts)
+        dts = None if packet.dts is None else convert(packet.dts)
+        duration = convert_duration(packet.duration or 0)
+        if self.quicktime:
             duration = max(duration, 1)  # a last packet of none is not shown
-        if not is_cover(carried.source):
+        if not carried.cover:
             dts, pts = self.mend(carried, dts, pts)
-            carried.last = (pts if pts is not None else dts or 0) * target_base
-            carried.first = carried.last if carried.first is None else carried.first
+            last = pts if pts is not None else dts or 0
+            carried.ends = (last if carried.ends is None else carried.ends[0], last)
         packet.stream = carried.target
-        packet.time_base = target_base
+        packet.time_base = carried.time_base
         packet.pts, packet.dts, packet.duration = pts, dts, duration
         self.out.mux_one(packet)
+
+    def conversions(
+        self, packet: av.Packet[Stream], carried: Carried
+    ) -> tuple[Conversion, Conversion]:
+        """From the source's ticks to the target's: of times, and of durations."""
+        index = packet.stream_index
+        if index not in self.times:
+            bases = packet.time_base, carried.time_base
+            self.times[index] = (
+                Conversion(*bases, self.origin),
+                Conversion(*bases, Fraction(0)),
+            )
+        return self.times[index]
 
     def mend(
         self, carried: Carried, dts: int | None, pts: int | None
@@ -133,12 +189,9 @@ class Carrier:
         container demands it. A dts that is missing beside a pts is left to the muxer."""
         if dts is None and pts is not None:
             return dts, pts
-        sparse = carried.source.type in ("subtitle", "data")
-        nonstrict = Flags.ts_nonstrict in Flags(self.out.format.flags)
-        step = 0 if sparse or nonstrict else 1
         last = carried.last_dts
-        if dts is None or (last is not None and dts < last + step):
-            dts = 0 if last is None else last + step
+        if dts is None or (last is not None and dts < last + carried.step):
+            dts = 0 if last is None else last + carried.step
             pts = dts if pts is None else max(pts, dts)
             carried.mended += 1
         carried.last_dts = dts

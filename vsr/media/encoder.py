@@ -31,8 +31,17 @@ DEFAULTS: dict[str, dict[str, str]] = {
     "libvpx-vp9": {"crf": "26", "b": "0", "row-mt": "1", "cpu-used": "4"},
     "ffv1": {"level": "3", "slices": "16", "slicecrc": "1"},
     "prores_ks": {"profile": "hq"},
+    "h264_nvenc": {"cq": "19", "rc": "vbr", "b": "0", "preset": "p5", "tune": "hq"},
+    "hevc_nvenc": {"cq": "21", "rc": "vbr", "b": "0", "preset": "p5", "tune": "hq"},
+    "av1_nvenc": {"cq": "26", "rc": "vbr", "b": "0", "preset": "p5", "tune": "hq"},
 }
-"""Options that stand unless the user says otherwise; the presets by the README's measurements."""
+"""Options that stand unless the user says otherwise; the presets by the README's measurements,
+those of NVIDIA's encoders by their documentation alone."""
+
+NVENC = tuple(name for name in DEFAULTS if name.endswith("_nvenc"))
+
+SEMI_PLANAR = {"nv12": ("420", 8), "p010le": ("420", 10)}
+"""Formats with both chroma planes in one, as GPUs have them."""
 
 RATE_OPTIONS = {"b", "qp", "cqp", "rc"}
 """What asks for another kind of rate control; encoders would heed our own crf before it."""
@@ -58,13 +67,28 @@ def encoder_name(codec: str) -> str:
     return name
 
 
+def check_encoder(name: str) -> None:
+    """Raise UsageError where an encoder of NVIDIA's is not to be had on this machine."""
+    if name in NVENC and not opens(name, "yuv420p", 640, 480):
+        context = av.CodecContext.create(name, "w")
+        assert isinstance(context, VideoCodecContext)
+        context.width, context.height, context.pix_fmt = 640, 480, "yuv420p"
+        context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+        why = reason(context, DEFAULTS[name]) or "it does not open"
+        raise UsageError(
+            f"no {name} here: {why}. It needs NVIDIA's driver and a GPU with an encoder, "
+            f"which H200, H100 and A100 have not; --codec {name.partition('_')[0]} needs neither"
+        )
+
+
 def encoder_options(name: str, settings: EncoderSettings, hdr: Hdr) -> dict[str, str]:
     """Every option as FFmpeg takes it; the user's own win."""
     options = dict(DEFAULTS.get(name, {}))
+    quality = "cq" if name in NVENC else "crf"
     if RATE_OPTIONS & set(settings.options):
-        options.pop("crf", None)
+        options.pop(quality, None)
     if settings.crf is not None:
-        options["crf"] = f"{settings.crf:g}"
+        options[quality] = f"{settings.crf:g}"
     if settings.preset is not None:
         options["preset"] = settings.preset
     key, words = hdr_options(name, hdr)
@@ -161,6 +185,8 @@ def pixel_format(name: str, form: FrameFormat, wanted: str | None) -> str:
 
 def planar(pix_fmt: str) -> tuple[str, int]:
     """(chroma, depth) of a plain planar format's name; ("", 0) for any other."""
+    if pix_fmt in SEMI_PLANAR:
+        return SEMI_PLANAR[pix_fmt]
     for chroma in ("gray", *SUBSAMPLING):
         for depth in (8, 9, 10, 12, 14, 16):
             if FrameFormat(2, 2, depth, chroma).pix_fmt == pix_fmt:

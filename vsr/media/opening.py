@@ -4,6 +4,7 @@ import os
 import stat
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -24,16 +25,55 @@ def open_pipe(path: str) -> PipeReader | None:
     return PipeReader(path) if stat.S_ISFIFO(os.stat(path).st_mode) else None
 
 
-def open_input(path: str, pipe: PipeReader | None) -> InputContainer:
+def gpu_decoder(word: str) -> HWAccel | None:
+    """What decodes on a GPU: of "cuda" or "cuda:N"; None for "none".
+
+    What it cannot decode is not quietly decoded by the processor instead, but not at all.
+    Raises UsageError where there is no such GPU, or no driver.
+    """
+    if word == "none":
+        return None
+    kind, _, number = word.partition(":")
+    found = HWAccel(kind, number or None, allow_software_fallback=False)
+    try:
+        found.create(av.Codec("h264", "r"))
+    except (av.FFmpegError, NotImplementedError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"--hwaccel {word}: no such GPU decodes video here ({why}); "
+            "vsr doctor tells of the GPUs there are"
+        ) from error
+    return found
+
+
+def check_decoded_on_gpu(stream: VideoStream, name: str) -> None:
+    """Raise InputError where the stream's decoder is one of the processor's."""
+    if not stream.codec_context.is_hwaccel:
+        raise no_gpu_decoder(name, stream.codec_context.codec.name)
+
+
+def no_gpu_decoder(name: str, codec: str) -> InputError:
+    return InputError(f"{name}: {codec} is not decoded on a GPU; leave out --hwaccel")
+
+
+def open_input(
+    path: str, pipe: PipeReader | None, hwaccel: HWAccel | None = None
+) -> InputContainer:
     """Open a film. Raises InputError."""
     name = "standard input" if path == "-" else path
     place = pipe or f"file:{path}"  # else libav takes what stands before a colon for a protocol
     try:
         container = av.open(
-            place, "r", metadata_errors="replace", buffer_size=PIPE_BUFFER if pipe else 32768
+            place,
+            "r",
+            metadata_errors="replace",
+            buffer_size=PIPE_BUFFER if pipe else 32768,
+            hwaccel=hwaccel,
         )
     except av.FFmpegError as error:
         raise InputError(f"{name}: {why_unreadable(path, pipe, error)}") from error
+    except RuntimeError as error:  # PyAV's, of a film with no stream that the GPU can decode
+        raise no_gpu_decoder(name, "its video") from error
     if container.format.name in PICTURE_FORMATS or container.format.name.endswith("_pipe"):
         container.close()
         raise InputError(f"{name}: a single picture, not a film; vsr upscales films")

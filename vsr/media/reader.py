@@ -19,11 +19,18 @@ from av.stream import Stream
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from vsr.errors import MediaError
+from vsr.errors import MediaError, UsageError
 from vsr.frame import Frame, FrameFormat, VideoInfo
 from vsr.media.filters import FilterChain
+from vsr.media.index import FilmIndex
 from vsr.media.interlace import PROBE_FRAMES, Fields, find_fields, in_doubt
-from vsr.media.opening import best_video, open_input, open_pipe
+from vsr.media.opening import (
+    best_video,
+    check_decoded_on_gpu,
+    gpu_decoder,
+    open_input,
+    open_pipe,
+)
 from vsr.media.planes import CAREFUL, SWSCALE_MATRICES, to_frame
 from vsr.media.probe import describe
 from vsr.media.times import FrameTimes, Joins
@@ -79,31 +86,38 @@ class Reader:
         deinterlace: Deinterlace = "auto",
         clip: Clip = Clip(),  # noqa: B008 (frozen)
         threads: int = 0,
+        hwaccel: str = "none",
     ) -> None:
         self.path = str(source)
         self.name = "standard input" if self.path == "-" else self.path
         self.clip = clip
         self.report = ReadReport()
         self.others: deque[av.Packet[Stream]] = deque()
+        self.keeps_others = True
         self.origin = Fraction(0)
         """Seconds that all times are shifted by: where the clip starts."""
-        self.reached: dict[int, Fraction] = {}
-        """Index of a stream -> seconds at which its last packet that was read ends."""
+        self.ends: dict[int, int] = {}
+        """Index of a stream -> where its last packet that was read ends, in its time base."""
         self.end: Fraction | None = None
         """Seconds of the result at which the clip ends, once that is known."""
+        decoder = gpu_decoder(hwaccel)
         self.pipe = open_pipe(self.path)
         try:
-            self.container = open_input(self.path, self.pipe)
+            self.container = open_input(self.path, self.pipe, decoder)
         except BaseException:
             self.close_pipe()
             raise
         try:
             self.stream = best_video(self.container, self.name)
+            if decoder is not None:
+                check_decoded_on_gpu(self.stream, self.name)
             self.stream.thread_type = "AUTO"
             self.stream.thread_count = threads
+            self.guesses_times = self.container.format.name in TIMELESS
             self.joins = Joins() if self.container.format.name in BROADCAST else None
             self.seek()
             self.decoded = self.decode()
+            self.passed = self.packets()
             self.peeked = self.peek()
             info = describe(self.stream, self.peeked[0])
             self.fields = self.judge_fields(deinterlace)
@@ -211,6 +225,25 @@ class Reader:
 
     # Reading.
 
+    def start_at(self, number: int, index: FilmIndex) -> None:
+        """Begin with frame `number`, decoding from the keyframe before it. Before the first frame.
+
+        Raises UsageError where only reading from the start is exact. `frames()` raises
+        VerificationError where what it decodes is not what the index says.
+        """
+        if self.clip or self.pipe is not None or self.weaver or self.joins or self.guesses_times:
+            raise UsageError(f"{self.name}: has to be read from its start")
+        key = index.keyframe_before(number)
+        self.stream.codec_context.flush_buffers()
+        self.container.seek(key, stream=self.stream, backward=True)
+        self.peeked.clear()
+        self.decoded = index.checked(self.decode(), key, number)
+
+    def drop_others(self) -> None:
+        """Let go of all other streams' packets, those to come as well. Before the first frame."""
+        self.keeps_others = False
+        self.others.clear()
+
     def frames(self) -> Iterator[Frame]:
         """Every picture of the clip, in order of time, pts in `info.time_base`."""
         form = self.info.format
@@ -228,7 +261,7 @@ class Reader:
     def decode(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures with mended times; other streams' packets go to `others`."""
         assert self.stream.time_base is not None
-        times = FrameTimes(self.stream.time_base, self.container.format.name in TIMELESS)
+        times = FrameTimes(self.stream.time_base, self.guesses_times)
         missing, fields = 0, False
         for packet in self.packets():
             times.read(packet)
@@ -277,7 +310,7 @@ class Reader:
             try:
                 packet = next(demuxed)
             except StopIteration:
-                self.note_cut(max(self.reached.values(), default=Fraction(0)))
+                self.note_cut(max(map(self.reached, self.ends), default=Fraction(0)))
                 return
             except av.FFmpegError as error:
                 self.report.damaged_packets += 1
@@ -288,14 +321,18 @@ class Reader:
                 joined = self.joins.follow(packet)
                 if joined is not None:
                     self.report.note(f"the clock goes back at {float(joined):.3f} s: moved on")
-            if packet.pts is not None:
-                end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                before = self.reached.get(packet.stream_index, end)
-                self.reached[packet.stream_index] = max(before, end)
+            index, pts = packet.stream_index, packet.pts
+            if pts is not None:
+                end = pts + (packet.duration or 0)
+                self.ends[index] = max(self.ends.get(index, end), end)
             if packet.stream is self.stream:
                 yield cast("av.Packet[VideoStream]", packet)
-            elif packet.size:
+            elif packet.size and self.keeps_others:
                 self.others.append(packet)
+
+    def reached(self, index: int) -> Fraction:
+        """Seconds at which the last packet of a stream that was read ends."""
+        return self.ends[index] * (self.container.streams[index].time_base or Fraction(0))
 
     def note_cut(self, reached: Fraction) -> None:
         """Say so where a film ends long before its header says it does."""
@@ -366,7 +403,19 @@ class Reader:
         for packet in self.packets():
             if packet.dts is not None and packet.dts * packet.time_base > end + READ_ON:
                 return
-            if all(self.reached.get(index, end - 1) >= end for index in sounds):
+            if all(index in self.ends and self.reached(index) >= end for index in sounds):
+                return
+
+    def read_past(self, time: Fraction | None) -> None:
+        """Set aside the other streams' packets, and decode nothing, until the pictures' have come
+        past a time of the result; None: to the end of the clip, where `end` is set, or the film."""
+        if time is None and self.end is not None:
+            self.read_on(self.end + self.origin)
+            return
+        base = self.stream.time_base or Fraction(1)
+        last = None if time is None else (time + self.origin) // base
+        for packet in self.passed:
+            if last is not None and packet.dts is not None and packet.dts > last:
                 return
 
     def in_clip(self, time: Fraction) -> bool:

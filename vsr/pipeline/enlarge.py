@@ -10,6 +10,15 @@ from vsr.backends.base import Engine, Pending
 from vsr.frame import Frame
 
 
+@dataclass(frozen=True)
+class Enlarged:
+    """A frame before and after."""
+
+    small: Frame
+    large: Frame
+    """Where the picture is that of the frame before, its planes are that frame's own arrays."""
+
+
 @dataclass
 class EnlargeReport:
     """What there was to do."""
@@ -19,8 +28,8 @@ class EnlargeReport:
     """Frames equal to the one before, whose result was used again."""
 
 
-def enlarge(frames: Iterable[Frame], engine: Engine, report: EnlargeReport) -> Iterator[Frame]:
-    """Each frame enlarged, with its own time, in order."""
+def enlarge(frames: Iterable[Frame], engine: Engine, report: EnlargeReport) -> Iterator[Enlarged]:
+    """Each frame and its enlargement, with its own time, in order."""
     waiting: deque[tuple[Frame, Pending]] = deque()
     before: tuple[Frame, Pending] | None = None
     for frame in frames:
@@ -38,8 +47,9 @@ def enlarge(frames: Iterable[Frame], engine: Engine, report: EnlargeReport) -> I
         yield finish(*waiting.popleft())
 
 
-def finish(frame: Frame, pending: Pending) -> Frame:
-    return replace(pending.result(), pts=frame.pts, duration=frame.duration)
+def finish(frame: Frame, pending: Pending) -> Enlarged:
+    large = replace(pending.result(), pts=frame.pts, duration=frame.duration)
+    return Enlarged(frame, large)
 
 
 def same_picture(a: Frame, b: Frame) -> bool:

@@ -69,7 +69,8 @@ class UpscaledFilm:
             ExitStack() as leaving,
         ):
             leaving.callback(self.reader.stop)
-            yield from enlarge(decoded, self.engine, EnlargeReport())
+            for pair in enlarge(decoded, self.engine, EnlargeReport()):
+                yield pair.large
 
     def rgb(self, frame: Frame) -> NDArray[np.uint8]:
         """The frame as (h, w, 3), uint8 R'G'B', by the film's own matrix and range."""

@@ -10,14 +10,21 @@ from pathlib import Path
 from vsr.errors import InputError, UsageError
 from vsr.frame import FrameFormat, VideoInfo
 from vsr.media.container import PICTURES_ONLY, check_container, container_of, default_ending
-from vsr.media.encoder import encoder_name, large_info, needs_even, pixel_format
+from vsr.media.encoder import (
+    check_encoder,
+    encoder_name,
+    large_info,
+    needs_even,
+    pixel_format,
+)
+from vsr.media.muxer import carried_streams
 from vsr.media.reader import Reader
 from vsr.media.target import Target
-from vsr.media.writer import carried_streams
 from vsr.networks.catalog import find_network
 from vsr.networks.network import Network
+from vsr.pipeline.leftover import clear_finished
 from vsr.pipeline.sizes import factors, final_sar, final_size
-from vsr.settings import EncoderSettings, UpscaleSettings
+from vsr.settings import MOST_THREADS, EncoderSettings, UpscaleSettings
 
 ENDINGS = {"matroska": ".mkv", "mpegts": ".ts", PICTURES_ONLY: ".y4m"}
 """Of files' names, where they differ from the container's."""
@@ -31,16 +38,18 @@ class Plan:
     engine_format: FrameFormat
     """Of the engine's results; the writer takes them to the target's size."""
     target: Target
+    in_chunks: bool
+    """Whether the work can be broken off and taken up again: not where the source is a pipe, which
+    comes but once, or the output is one; nor for raw pictures."""
 
 
 def make_plan(reader: Reader, dst: str | Path | None, settings: UpscaleSettings) -> Plan:
     """Decide sizes, formats and names, and refuse what cannot be done."""
-    info, encoder = reader.info, settings.encoder
+    info = reader.info
+    encoder = replace(settings.encoder, threads=settings.encoder.threads or encoder_threads())
     network = find_network(settings.model, max(factors(info, settings.size)))
     form = info.format
-    engine_format = replace(
-        form, width=form.width * network.scale, height=form.height * network.scale
-    )
+    engine_format = large_format(form, network)
     path = str(dst) if dst is not None else ""
     named = bool(path) and not os.path.isdir(path)
     if named:
@@ -49,6 +58,7 @@ def make_plan(reader: Reader, dst: str | Path | None, settings: UpscaleSettings)
     if container == PICTURES_ONLY:
         encoder = EncoderSettings("wrapped_avframe")
     name = encoder_name(encoder.codec)
+    check_encoder(name)
     pix_fmt = pixel_format(name, form, encoder.pix_fmt)
     width, height = final_size(info, settings.size, needs_even(name, pix_fmt))
     large = replace(large_info(info, width, height), sar=final_sar(info, settings.size))
@@ -66,7 +76,19 @@ def make_plan(reader: Reader, dst: str | Path | None, settings: UpscaleSettings)
     check_container(container, large, pix_fmt, encoder, streams)
     if container == PICTURES_ONLY:
         large = replace(large, time_base=beat(large))
-    return Plan(network, engine_format, Target(path, container, large, pix_fmt, encoder))
+    in_chunks = path != "-" and reader.pipe is None and container != PICTURES_ONLY
+    target = Target(path, container, large, pix_fmt, encoder)
+    return Plan(network, engine_format, target, in_chunks)
+
+
+def large_format(form: FrameFormat, network: Network) -> FrameFormat:
+    """Of what the network makes of frames of this format."""
+    return replace(form, width=form.width * network.scale, height=form.height * network.scale)
+
+
+def encoder_threads() -> int:
+    """As many as processors that this process may use."""
+    return min(len(os.sched_getaffinity(0)), MOST_THREADS)
 
 
 def beat(info: VideoInfo) -> Fraction:
@@ -105,6 +127,7 @@ def check_output(source: str, path: str, overwrite: bool) -> None:
             raise InputError(f"{path}: the output would take the source's place")
         if not os.path.isfile(path):
             raise InputError(f"{path}: not a file; for a pipe say -o - and send that there")
+        clear_finished(path)
         if not overwrite:
             raise InputError(f"{path}: exists already; --overwrite replaces it")
     if not os.access(folder, os.W_OK):

@@ -23,7 +23,10 @@ from vsr.networks.network import Network
 CHROMA_REACH = 8
 """How far the filters around a network reach, small luma pixels: three chroma samples and one."""
 
-Build = Callable[[FrameFormat], Engine]
+SHORT = "memory ran out"
+
+Build = Callable[[FrameFormat, int], Engine]
+"""Format of the tiles, and how many are computed together -> engine."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +84,29 @@ def smallest_tile(network: Network) -> int:
 
 
 class TiledEngine:
-    """An engine that works in tiles, and in smaller ones when memory runs out.
+    """An engine that works in tiles, and in smaller batches and tiles when memory runs out.
 
     Keeps the contract of `vsr.backends.base`; `build` makes the engine for a tile's format.
     A tile of 0 is the whole frame; one too small for the network's reach is made larger.
+    A batch of 0 is as the backend likes best.
     """
 
-    def __init__(self, build: Build, network: Network, form: FrameFormat, tile: int) -> None:
+    def __init__(
+        self, build: Build, network: Network, form: FrameFormat, tile: int, batch: int = 0
+    ) -> None:
         self.build, self.network, self.format = build, network, form
         self.scale = network.scale
-        self.tile = tile
+        self.tile, self.batch = tile, batch
         self.engines: dict[tuple[int, int], Engine] = {}
+        self.notes: list[str] = []
         self.lay_out()
+
+    def cut(self, tile: int) -> None:
+        """Work in tiles of this side from now on; 0: as before."""
+        if tile:
+            self.close()
+            self.tile = tile
+            self.lay_out()
 
     def lay_out(self) -> None:
         """Cut the frame by the tile of now, and build the engines, smaller ones if need be."""
@@ -109,25 +123,36 @@ class TiledEngine:
             try:
                 for height, width in sorted(sizes, reverse=True):
                     form = replace(self.format, width=width, height=height)
-                    self.engines[height, width] = self.build(form)
+                    engine = self.engines[height, width] = self.build(form, self.batch)
+                    self.notes += [note for note in engine.notes if note not in self.notes]
+                    engine.notes = self.notes  # what it still has to say goes there, too
             except MemoryError as error:
                 self.shrink(error)
             else:
                 break
         one = next(iter(self.engines.values()))
         tiles = len(self.cuts)
+        self.device, self.kind = one.device, one.description
         self.depth = one.depth if tiles == 1 else 1
         words = one.description
         self.description = words if tiles == 1 else f"{words}, {tiles} tiles of {self.tile}"
 
     def shrink(self, error: MemoryError) -> None:
-        """Halve the tile; raise OutOfMemoryError where it is as small as it can be."""
+        """Halve the batch or, where that is one frame, the tile; raise OutOfMemoryError where it
+        is as small as it can be."""
         self.close()
-        whole = max(self.format.width, self.format.height)
-        smaller = min(self.tile or whole, whole) // 2
-        if smaller < smallest_tile(self.network):
-            raise error if isinstance(error, OutOfMemoryError) else OutOfMemoryError(str(error))
-        self.tile = smaller
+        if self.batch > 1:
+            self.batch //= 2
+        else:
+            whole = max(self.format.width, self.format.height)
+            smaller = min(self.tile or whole, whole) // 2
+            if smaller < smallest_tile(self.network):
+                raise error if isinstance(error, OutOfMemoryError) else OutOfMemoryError(str(error))
+            self.tile = smaller
+        kinds = {"batches": self.batch, "tiles": self.tile}
+        parts = ", ".join(f"{kind} of {size}" for kind, size in kinds.items() if size)
+        self.notes[:] = [note for note in self.notes if not note.startswith(SHORT)]
+        self.notes.append(f"{SHORT}: went on in {parts}")
 
     def start(self, frame: Frame) -> Pending:
         return TiledPending(self, frame)

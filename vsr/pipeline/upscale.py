@@ -1,101 +1,50 @@
-"""The job itself: reader -> engine -> writer, checked, then given its name."""
+"""The job itself: reader -> engine -> output, checked, then given its name."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from vsr.backends.base import Engine
-from vsr.backends.select import build_engine
+from vsr.backends.select import build_engine, expects_gpu
 from vsr.errors import InputError, UsageError
-from vsr.frame import Frame, FrameFormat, VideoInfo
+from vsr.frame import Frame, FrameFormat
 from vsr.media.container import PICTURES_ONLY
 from vsr.media.encoder import encoder_name
-from vsr.media.reader import Reader, ReadReport
-from vsr.media.writer import Writer
+from vsr.media.reader import Reader
 from vsr.networks.network import Network
 from vsr.pipeline.beat import on_the_beat
-from vsr.pipeline.enlarge import EnlargeReport, enlarge
+from vsr.pipeline.chunks import ChunkedOutput
+from vsr.pipeline.enlarge import Enlarged, EnlargeReport, enlarge
 from vsr.pipeline.memory import largest_tile
 from vsr.pipeline.plan import Plan, make_plan
 from vsr.pipeline.prefetch import prefetch
+from vsr.pipeline.progress import (
+    OnProgress,
+    OnStart,
+    Progress,
+    Start,
+    UpscaleReport,
+    expected_frames,
+    nothing_there,
+    read_notes,
+    write_notes,
+)
+from vsr.pipeline.straight import StraightOutput
 from vsr.pipeline.tiling import TiledEngine
 from vsr.pipeline.verify import Samples, verify
-from vsr.settings import Clip, EngineSettings, UpscaleSettings
+from vsr.pipeline.work import WorkFolder
+from vsr.settings import EngineSettings, UpscaleSettings
 
 DECODED_AHEAD = 4
 ENLARGED_AHEAD = 3
 """Frames between the threads. At most DECODED_AHEAD + 2 small frames wait or are at hand, and
-ENLARGED_AHEAD + 2 large ones, besides engine.depth of both in work and what the codecs keep."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is."""
-
-    frames: int
-    total: int | None
-    """An estimate; None where nothing tells."""
-    seconds: float
-    """Since the first frame was asked for."""
-    film_seconds: float
-    """Time in the film."""
-
-    @property
-    def fps(self) -> float:
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def speed(self) -> float:
-        """Against playback: 1.0 is as fast as the film runs."""
-        return self.film_seconds / self.seconds if self.seconds > 0 else 0.0
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Start:
-    """What is about to be done."""
-
-    source: str
-    info: VideoInfo
-    output: str
-    large: VideoInfo
-    encoder: str
-    network: str
-    engine: str
-    total: int | None
-    """Frames, an estimate."""
-
-
-OnStart = Callable[[Start], None]
-
-
-@dataclass
-class UpscaleReport:
-    """What was done, and what there is to know about it."""
-
-    source: str
-    output: str
-    frames: int
-    seconds: float
-    """From opening the source to the finished file."""
-    width: int
-    height: int
-    engine: str
-    encoder: str
-    repeated: int
-    """Frames equal to the one before, computed once."""
-    verified: bool
-    psnr: float | None
-    """The worst sampled frame's, between the source and the result shrunk to its size, dB."""
-    notes: list[str] = field(default_factory=list)
-    """What was guessed, mended, damaged or left out, one sentence each."""
+ENLARGED_AHEAD + 2 large ones, besides engine.depth of both in work and what the codecs keep.
+`--temporal` holds another 2 * radius + 1 of both."""
 
 
 def upscale(
@@ -116,38 +65,45 @@ def upscale(
     """
     if scale is not None:
         settings = replace(settings, size=replace(settings.size, scale=exact(scale)))
+    steady = find_stage(settings)
     began = time.monotonic()
-    with Reader(src, settings.deinterlace, settings.clip) as reader:
+    with Reader(src, settings.deinterlace, settings.clip, hwaccel=settings.hwaccel) as reader:
         plan = make_plan(reader, dst, settings)
         samples, done = Samples(), EnlargeReport()
         notes: list[str] = []
         frames = reader.frames()
+        work = WorkFolder(plan.target.path) if plan.target.path != "-" else None
         if plan.target.container == PICTURES_ONLY:
             base, beat = reader.info.time_base, plan.target.info.time_base
             frames = on_the_beat(frames, base, beat, notes)
         with (
+            work or nullcontext(),
             open_engine(plan.network, reader.info.format, settings.engine) as engine,
-            Writer(plan.target, reader, plan.engine_format) as writer,
+            begin_output(work, plan, reader, engine, settings) as output,
             prefetch(frames, DECODED_AHEAD, "decode") as decoded,
             prefetch(
-                enlarge(samples.passing(decoded), engine, done), ENLARGED_AHEAD, "enlarge"
+                steady(enlarge(output.skipping(samples.passing(decoded)), engine, done), engine),
+                ENLARGED_AHEAD,
+                "enlarge",
             ) as enlarged,
-            leaving(reader, writer),
+            leaving(reader, output),
         ):
             if on_start is not None:
-                on_start(make_start(reader, plan, engine, settings))
-            for frame in reported(enlarged, plan.target.info, settings, on_progress):
-                writer.write(frame)
-            if writer.frames == 0:
+                on_start(make_start(reader, plan, engine, output, settings))
+            numbered = zip(output.numbers(), enlarged, strict=False)
+            for number, frame in reported(numbered, output, plan, settings, on_progress):
+                output.write(number, frame)
+            if samples.seen == 0:
                 raise InputError(f"{reader.name}: {nothing_there(reader.info, settings.clip)}")
-            writer.finish()
+            muxer = output.finish()
             checked = settings.verify and plan.target.path != "-"
-            scores = verify(writer, samples, reader.info.format) if checked else {}
-            writer.commit()
+            scores = verify(muxer, samples, reader.info.format) if checked else {}
+            output.commit()
+            notes += write_notes(muxer)
         return UpscaleReport(
             source=str(src),
             output=plan.target.path,
-            frames=writer.frames,
+            frames=len(muxer.pts),
             seconds=time.monotonic() - began,
             width=plan.target.info.format.width,
             height=plan.target.info.format.height,
@@ -155,12 +111,29 @@ def upscale(
             encoder=encoder_name(plan.target.encoder.codec),
             repeated=done.repeated,
             verified=checked,
+            found=output.found,
             psnr=min(scores.values(), default=None),
             notes=[
                 *(*reader.info.notes, *read_notes(reader.report)),
-                *(*notes, *write_notes(writer)),
+                *(*engine.notes, *output.notes, *notes),
             ],
         )
+
+
+Stage = Callable[[Iterator[Enlarged], Engine], Iterator[Frame]]
+
+
+def find_stage(settings: UpscaleSettings) -> Stage:
+    """What is done to the large frames before they are encoded: they are made to agree with their
+    neighbours, or left as they are. Raises MissingPackageError without OpenCV, if that is needed.
+    """
+    if not settings.temporal:
+        return lambda pairs, engine: (pair.large for pair in pairs)
+    from vsr.pipeline.temporal.stage import steady
+
+    return lambda pairs, engine: steady(
+        pairs, engine.format, engine.scale, settings.temporal, settings.temporal_radius
+    )
 
 
 def exact(scale: float | Fraction) -> Fraction:
@@ -171,18 +144,36 @@ def exact(scale: float | Fraction) -> Fraction:
         raise UsageError(f"scale {scale} is no number") from None
 
 
+Output = StraightOutput | ChunkedOutput
+
+
+def begin_output(
+    work: WorkFolder | None,
+    plan: Plan,
+    reader: Reader,
+    engine: TiledEngine,
+    settings: UpscaleSettings,
+) -> Output:
+    """In chunks, with what an earlier run has left of them, where that can be."""
+    if work is None or not plan.in_chunks:
+        return StraightOutput(work, plan, reader)
+    return ChunkedOutput(work, plan, reader, engine.kind, settings)
+
+
 @contextmanager
-def leaving(reader: Reader, writer: Writer) -> Iterator[None]:
+def leaving(reader: Reader, output: Output) -> Iterator[None]:
     """What has to happen before the threads are waited for, whatever it is that ends the work:
     a read that waits for a pipe stops waiting, and an output that is not complete is gone."""
     try:
         yield
     finally:
         reader.stop()
-        writer.abandon()
+        output.abandon()
 
 
-def make_start(reader: Reader, plan: Plan, engine: Engine, settings: UpscaleSettings) -> Start:
+def make_start(
+    reader: Reader, plan: Plan, engine: Engine, output: Output, settings: UpscaleSettings
+) -> Start:
     network = plan.network
     return Start(
         source=reader.path,
@@ -193,77 +184,44 @@ def make_start(reader: Reader, plan: Plan, engine: Engine, settings: UpscaleSett
         network=f"{network.name} x{network.scale}",
         engine=engine.description,
         total=expected_frames(reader.info, settings),
+        first=output.first,
+        found=output.found,
+        notes=engine.notes,
     )
 
 
 @contextmanager
-def open_engine(network: Network, form: FrameFormat, settings: EngineSettings) -> Iterator[Engine]:
+def open_engine(
+    network: Network, form: FrameFormat, settings: EngineSettings
+) -> Iterator[TiledEngine]:
     """An engine for whole frames, or for tiles where memory or the settings ask for them."""
-    tile = settings.tile or largest_tile(network, form)
 
-    def build(part: FrameFormat) -> Engine:
-        return build_engine(network, part, settings)
+    def build(part: FrameFormat, batch: int) -> Engine:
+        return build_engine(network, part, replace(settings, batch=batch))
 
-    with TiledEngine(build, network, form, tile) as engine:
+    tile = settings.tile or (0 if expects_gpu(settings) else largest_tile(network, form))
+    with TiledEngine(build, network, form, tile, settings.batch) as engine:
+        if engine.device == "CPU" and not engine.tile:
+            engine.cut(largest_tile(network, form))
         yield engine
 
 
 def reported(
-    frames: Iterator[Frame],
-    info: VideoInfo,
+    frames: Iterator[tuple[int, Frame]],
+    output: Output,
+    plan: Plan,
     settings: UpscaleSettings,
     on_progress: OnProgress | None,
-) -> Iterator[Frame]:
+) -> Iterator[tuple[int, Frame]]:
     """The frames as they are; `on_progress` is told of each when it has been dealt with."""
-    began, first = time.monotonic(), None
+    began, first, done = time.monotonic(), None, output.found
+    info = plan.target.info
     total = expected_frames(info, settings)
-    for count, frame in enumerate(frames, 1):
+    for number, frame in frames:
         first = frame.pts if first is None else first
-        yield frame
+        yield number, frame
+        done += output.computes(number)
         if on_progress is not None:
             shown = float((frame.pts + frame.duration - first) * info.time_base)
-            on_progress(Progress(count, total, time.monotonic() - began, shown))
-
-
-def expected_frames(info: VideoInfo, settings: UpscaleSettings) -> int | None:
-    """How many frames there will most likely be."""
-    clip = settings.clip
-    if info.duration is None or info.rate is None:
-        return clip.frames or info.frames
-    end = info.duration if clip.end is None else min(info.duration, float(clip.end))
-    total = info.frames or round(info.duration * float(info.rate))
-    if clip.start or clip.end is not None:
-        total = max(1, round(total * (end - float(clip.start)) / info.duration))
-    return min(total, clip.frames) if clip.frames else total
-
-
-def read_notes(report: ReadReport) -> list[str]:
-    counts = {
-        "damaged packets could not be decoded": report.damaged_packets,
-        "packets gave no picture": report.without_picture,
-        "pictures were decoded from damaged data": report.damaged_frames,
-        "frames had a missing or backward time, which was mended": report.mended_times,
-    }
-    notes = [f"{count} {what}" for what, count in counts.items() if count]
-    return notes + report.first_problems
-
-
-def write_notes(writer: Writer) -> list[str]:
-    swept = [f"removed {name}, which an interrupted run had left" for name in writer.swept]
-    mended = [
-        f"stream {index}: {carried.mended} packets had a missing or backward time, which was mended"
-        for index, carried in writer.carrier.carried.items()
-        if carried.mended
-    ]
-    return swept + mended + writer.losses()
-
-
-def nothing_there(info: VideoInfo, clip: Clip) -> str:
-    """Why not one frame was written."""
-    if not clip:
-        return "not one of its pictures could be decoded"
-    length = f"; the film lasts {info.duration:.2f} s" if info.duration else ""
-    end = f" and {float(clip.end):g}" if clip.end is not None else ""
-    between = "between" if end else "from"
-    on = "" if end else " on"
-    return f"no picture {between} {float(clip.start):g}{end} s{on}{length}"
+            seconds = time.monotonic() - began
+            on_progress(Progress(done, total, seconds, shown, output.found, output.recorded))

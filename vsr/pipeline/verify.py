@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 from vsr.errors import VerificationError
 from vsr.frame import Frame, FrameFormat, Plane
 from vsr.media.carry import Carried, describe, is_cover, is_filler, is_written_anew
+from vsr.media.muxer import KEEPS_NEGATIVE_TIMES, Muxer
 from vsr.media.planes import plane_view
-from vsr.media.writer import KEEPS_NEGATIVE_TIMES, Writer
 
 LEAST_PSNR = 20.0
 """dB between a source frame and its result shrunk to its size. Real results measure above 30; a
@@ -82,22 +82,22 @@ class Found:
                 self.keyframes.append(pts)
 
 
-def verify(writer: Writer, samples: Samples, source: FrameFormat) -> dict[int, float]:
-    """Check the file that `writer` finished, before it gets its name.
+def verify(muxer: Muxer, samples: Samples, source: FrameFormat) -> dict[int, float]:
+    """Check the file that `muxer` finished, before it gets its name.
 
     Frames and their times must be those written, every carried stream must hold the same bytes
     at the same times, attached files and covers must be there, sampled frames must resemble the
     source. Returns pts -> PSNR (dB) of the sampled frames.
     Raises VerificationError, saying what differs.
     """
-    path = writer.target.path
+    path = muxer.target.path
     try:
-        scores = read_back(writer, samples, source)
+        scores = read_back(muxer, samples, source)
     except av.FFmpegError as error:
         raise VerificationError(f"{path}: cannot be read back: {error.strerror}") from error
     for pts, score in scores.items():
         if score < LEAST_PSNR:
-            seconds = float(pts * writer.target.info.time_base)
+            seconds = float(pts * muxer.target.info.time_base)
             raise VerificationError(
                 f"{path}: the picture at {seconds:.3f} s does not resemble the source "
                 f"({score:.1f} dB)"
@@ -105,19 +105,19 @@ def verify(writer: Writer, samples: Samples, source: FrameFormat) -> dict[int, f
     return scores
 
 
-def read_back(writer: Writer, samples: Samples, source: FrameFormat) -> dict[int, float]:
+def read_back(muxer: Muxer, samples: Samples, source: FrameFormat) -> dict[int, float]:
     """Check streams and times; returns pts -> PSNR of the sampled frames."""
-    with av.open(writer.target.partial) as film:
+    with av.open(muxer.path) as film:
         found = read_packets(film)
-        video, shift = check_streams(found, writer)
-        check_files(film, found, writer)
+        video, shift = check_streams(found, muxer)
+        check_files(film, found, muxer)
         kept = {key.lower() for key in film.metadata}
-        writer.lost_words = [key for key in writer.out.metadata if key.lower() not in kept]
+        muxer.lost_words = [key for key in muxer.out.metadata if key.lower() not in kept]
         place = video.stream.index  # the stream is no more when its film is closed
-    with av.open(writer.target.partial) as film:
+    with av.open(muxer.path) as film:
         stream = film.streams[place]
         assert isinstance(stream, VideoStream)
-        return compare_samples(film, stream, writer, samples, source, video.keyframes, shift)
+        return compare_samples(film, stream, muxer, samples, source, video.keyframes, shift)
 
 
 def read_packets(film: InputContainer) -> list[Found]:
@@ -129,20 +129,20 @@ def read_packets(film: InputContainer) -> list[Found]:
     return [f for f in found if f.packets and not is_written_anew(film, f.stream)]
 
 
-def check_streams(found: list[Found], writer: Writer) -> tuple[Found, Fraction]:
+def check_streams(found: list[Found], muxer: Muxer) -> tuple[Found, Fraction]:
     """Hold the streams against those that went in; returns the enlarged video, and its shift.
 
     Containers keep their order, but for covers, which have no time.
     """
-    path, place = writer.target.path, writer.reader.stream.index
-    carried = writer.carrier.carried
+    path, place = muxer.target.path, muxer.reader.stream.index
+    carried = muxer.carrier.carried
     expected = [c for c in carried.values() if c.packets and not is_cover(c.source)]
     found = [f for f in found if not is_cover(f.stream)]
     before = sum(1 for c in expected if c.source.index < place)
     if len(found) <= before or found[before].stream.type != "video":
         raise VerificationError(f"{path}: the finished file holds no video in its place")
     video = found.pop(before)
-    shift = check_times(video, writer)
+    shift = check_times(video, muxer)
     if len(found) != len(expected):
         raise VerificationError(
             f"{path}: {len(expected)} other streams went in and {len(found)} came out"
@@ -178,22 +178,22 @@ def repacked(carried: Carried) -> bool:
     return streamed and codec in ("aac", "h264", "hevc", "vvc")
 
 
-def check_times(video: Found, writer: Writer) -> Fraction:
+def check_times(video: Found, muxer: Muxer) -> Fraction:
     """Every frame that went in came out at its time, as finely as the container counts.
 
     Returns the seconds by which all came out later, 0 but for containers without negative times.
     """
-    path, base, tick = writer.target.path, writer.target.info.time_base, video.stream.time_base
+    path, base, tick = muxer.target.path, muxer.target.info.time_base, video.stream.time_base
     times = sorted(video.times)
     assert tick is not None
-    if len(times) != len(writer.pts):
+    if len(times) != len(muxer.pts):
         raise VerificationError(
-            f"{path}: {len(writer.pts)} frames went in and {len(times)} came out"
+            f"{path}: {len(muxer.pts)} frames went in and {len(times)} came out"
         )
     shift = Fraction(0)
-    if times and writer.target.container not in KEEPS_NEGATIVE_TIMES:
-        shift = max(shift, times[0] * tick - writer.pts[0] * base)
-    for number, (pts, time) in enumerate(zip(writer.pts, times, strict=True)):
+    if times and muxer.target.container not in KEEPS_NEGATIVE_TIMES:
+        shift = max(shift, times[0] * tick - muxer.pts[0] * base)
+    for number, (pts, time) in enumerate(zip(muxer.pts, times, strict=True)):
         late = time * tick - pts * base - shift
         if abs(late) > tick / 2:
             raise VerificationError(
@@ -203,21 +203,21 @@ def check_times(video: Found, writer: Writer) -> Fraction:
     return shift
 
 
-def check_files(film: InputContainer, found: list[Found], writer: Writer) -> None:
+def check_files(film: InputContainer, found: list[Found], muxer: Muxer) -> None:
     """Attached files and covers are there, byte for byte."""
-    sources = [carried.source for carried in writer.carrier.carried.values()]
+    sources = [carried.source for carried in muxer.carrier.carried.values()]
     files = [s.data for s in sources if isinstance(s, AttachmentStream)]
     kept = [s.data for s in film.streams if isinstance(s, AttachmentStream)]
     if sorted(files) != sorted(kept):
         raise VerificationError(
-            f"{writer.target.path}: {len(files)} attached files went in and "
+            f"{muxer.target.path}: {len(files)} attached files went in and "
             f"{len(set(kept) & set(files))} came out unchanged"
         )
-    pictures = sorted(hashlib.sha256(data).digest() for data in writer.covers.values())
+    pictures = sorted(hashlib.sha256(data).digest() for data in muxer.covers.values())
     shown = sorted(f.digest.digest() for f in found if is_cover(f.stream))
     if pictures != shown:
         raise VerificationError(
-            f"{writer.target.path}: {len(pictures)} cover pictures went in and "
+            f"{muxer.target.path}: {len(pictures)} cover pictures went in and "
             f"{len(set(shown) & set(pictures))} came out unchanged"
         )
 
@@ -225,7 +225,7 @@ def check_files(film: InputContainer, found: list[Found], writer: Writer) -> Non
 def compare_samples(
     film: InputContainer,
     video: VideoStream,
-    writer: Writer,
+    muxer: Muxer,
     samples: Samples,
     source: FrameFormat,
     keyframes: list[int],
@@ -233,8 +233,8 @@ def compare_samples(
 ) -> dict[int, float]:
     """PSNR between source luma and the result's, shrunk; of the samples cheapest to decode."""
     assert video.time_base is not None
-    ratio, moved = writer.target.info.time_base / video.time_base, shift / video.time_base
-    order = {pts: number for number, pts in enumerate(writer.pts)}
+    ratio, moved = muxer.target.info.time_base / video.time_base, shift / video.time_base
+    order = {pts: number for number, pts in enumerate(muxer.pts)}
     starts = sorted(keyframes)
 
     def cost(pts: int) -> float:
@@ -243,7 +243,7 @@ def compare_samples(
         if order[pts] == 0 or before == 0:
             return -1
         gap = pts - (starts[before - 1] - moved) / ratio
-        return float(gap * writer.target.info.time_base)
+        return float(gap * muxer.target.info.time_base)
 
     wanted = sorted(samples.kept.values(), key=lambda sample: cost(sample[0]))[:CHECKED_SAMPLES]
     reformatter = VideoReformatter()
@@ -251,7 +251,7 @@ def compare_samples(
     for pts, luma in sorted(wanted, key=lambda sample: sample[0]):
         picture = picture_at(film, video, round(pts * ratio + moved))
         if picture is None:
-            raise VerificationError(f"{writer.target.path}: frame {order[pts]} does not decode")
+            raise VerificationError(f"{muxer.target.path}: frame {order[pts]} does not decode")
         small = shrunk_luma(picture, source, reformatter)
         scores[pts] = luma_psnr(luma, small, source.depth)
     return scores
