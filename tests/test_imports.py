@@ -33,9 +33,10 @@ for _box, _more in [
     BELOW[_box] = _more.union(*(BELOW[box] for box in _more))
 
 HOMES = {
-    "av": ("media/", "pipeline/verify.py", "report/", "cli/show.py"),
-    "openvino": ("backends/ov.py",),
-    "tensorrt": ("backends/trt.py",),
+    "av": ("media/", "pipeline/verify.py", "report/", "cli/show.py", "cli/doctor.py"),
+    "openvino": ("backends/ov.py", "backends/ranges.py"),
+    "tensorrt": ("backends/trt",),
+    "pycuda": ("backends/cuda",),
     "torch": (
         "networks/architectures/",
         "networks/foreign/",
@@ -44,10 +45,13 @@ HOMES = {
         "evaluate/lpips.py",
         "train/",
         "report/rivals.py",
+        "backends/torch_",
     ),
+    "pynvml": ("backends/gpus.py",),
     "typer": ("cli/",),
-    "threading": ("pipeline/prefetch.py",),
-    "cv2": ("evaluate/motion.py", "report/rivals.py"),
+    "threading": ("pipeline/prefetch.py", "cli/main.py"),
+    "cv2": ("pipeline/temporal/", "evaluate/motion.py", "report/rivals.py"),
+    "sqlite3": ("pipeline/store.py",),
     "ray": ("remaster/cluster.py",),
 }
 """Package -> the only places that import it."""
@@ -87,7 +91,7 @@ def test_a_package_is_imported_only_where_it_belongs(package: str) -> None:
             assert place.startswith(HOMES[package]), f"{place} imports {package}"
 
 
-HEAVY = ("av", "torch", "openvino", "tensorrt", "cv2", "ray", "onnx")
+HEAVY = ("av", "torch", "openvino", "tensorrt", "pycuda", "cv2", "ray", "onnx")
 
 
 @pytest.mark.parametrize("words", ["import", "--help", "--version"])

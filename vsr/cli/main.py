@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from itertools import pairwise
 from typing import Annotated, NoReturn
@@ -14,18 +15,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsr.cli.bench import bench, compare
+from vsr.cli.doctor import doctor
+from vsr.cli.engine import engine
 from vsr.cli.evaluate import evaluate
 from vsr.cli.frontier import frontier
+from vsr.cli.kept import kept
 from vsr.cli.models import models
-from vsr.cli.show import doctor, info
+from vsr.cli.show import info
 from vsr.cli.train import train
 from vsr.cli.upscale import one_line, upscale
 from vsr.errors import Interrupted, UsageError
 
 PATIENCE = 1.5
 """Seconds that an interrupted job gets to clean up, before the process ends in any case."""
-
-INTERRUPTED = "interrupted; no unfinished file was left"
 
 app = typer.Typer(
     name="vsr",
@@ -37,6 +39,7 @@ for command in (upscale, compare, info, doctor, bench, train, frontier):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(models)
+app.add_typer(engine)
 
 
 def show_version(wanted: bool) -> None:
@@ -91,8 +94,9 @@ def interrupt(number: int, frame: object) -> NoReturn:
     """Begin to leave; further signals change nothing."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    watch = threading.Timer(PATIENCE, give_up)
+    watch.daemon = True
+    watch.start()
     raise Interrupted
 
 
@@ -103,11 +107,10 @@ def leave_interrupted() -> NoReturn:
     give_up()
 
 
-def give_up(number: int = 0, frame: object = None) -> NoReturn:
+def give_up() -> NoReturn:
     """Leave, be it in the middle of cleaning up: the output is gone, while a device may still be
-    busy. The interpreter's own way out would wait for that, and forget PATIENCE's handler."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    say(130, INTERRUPTED)
+    busy, which the interpreter's own way out would wait for."""
+    say(130, kept.words())
     sys.stderr.flush()
     os._exit(130)
 
