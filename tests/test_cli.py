@@ -56,7 +56,8 @@ def test_alone_it_shows_its_help() -> None:
 def test_every_command_and_every_word_is_explained() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert {"upscale", "info", "models", "doctor"} <= set(commands)
-    for command in [*commands.values(), *commands["models"].commands.values()]:
+    groups = [commands[name].commands for name in ("models", "engine")]
+    for command in [*commands.values(), *(c for group in groups for c in group.values())]:
         assert command.help
         assert all(word.help for word in command.params), command.name
 

@@ -20,10 +20,11 @@ class CountingEngine:
 
     format = FrameFormat(4, 2, 8, "420")
     scale = 2
+    device = "CPU"
     description = "numpy"
 
     def __init__(self, depth: int) -> None:
-        self.depth = depth
+        self.depth, self.notes = depth, list[str]()
         self.started = 0
         self.most = 0
         self.in_work: deque[Doubled] = deque()
@@ -68,7 +69,8 @@ def picture(luma: int, pts: int, duration: int = 1, chroma: int | None = 128) ->
 def run(frames: list[Frame], depth: int = 2) -> tuple[list[Frame], CountingEngine, EnlargeReport]:
     engine, report = CountingEngine(depth), EnlargeReport()
     contract: Engine = engine
-    return list(enlarge(frames, contract, report)), engine, report
+    large = [pair.large for pair in enlarge(frames, contract, report)]
+    return large, engine, report
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])

@@ -17,7 +17,7 @@ from vsr.errors import InputError, MissingPackageError, UsageError
 from vsr.evaluate.motion import find_flow, visible, warp
 from vsr.evaluate.scores import FLAWLESS, Scores
 from vsr.evaluate.sequences import find_sequences, judge_sequences, read_sequence
-from vsr.evaluate.temporal import find_motion, tof, warping_error
+from vsr.evaluate.temporal import find_motion, flicker, tof, warping_error
 from vsr.evaluate.upscalers import Picture, Upscaler, find_upscalers
 from vsr.media.pictures import to_rgb, to_ycc, write_png
 from vsr.shrink import bicubic_shrink
@@ -118,6 +118,16 @@ def test_an_even_pan_has_next_to_no_warping_error_and_flicker_has() -> None:
     assert max(quiet) < (1 / 255) ** 2  # less than a code
     restless = warping_error(motions, flickering(truth), BORDER)
     np.testing.assert_allclose(restless, (4 / 255) ** 2, rtol=0.15)
+
+
+@needs_opencv
+def test_flicker_is_seen_where_the_truth_stands_still() -> None:
+    still, moving = pan(step=(0, 0)), pan()
+    motions = find_motion(still)
+    assert flicker(motions, still, still, BORDER) == [0] * 5
+    assert flicker(motions, still, still + np.uint8(9), BORDER) == [0] * 5
+    assert flicker(motions, still, flickering(still), BORDER) == [4] * 5
+    assert flicker(find_motion(moving), moving, flickering(moving), BORDER) == [0] * 5
 
 
 @needs_opencv
@@ -263,6 +273,23 @@ def test_an_rgb_network_gets_rgb_made_of_the_small_frames(tmp_path: Path) -> Non
     assert rgb.values["psnr"] == pytest.approx(luma.values["psnr"], abs=0.05)
 
 
+@needs_opencv
+def test_a_model_is_judged_again_with_its_frames_made_to_agree(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "still", pan(step=(0, 0)))
+    sequences, models = find_sequences(folder), find_upscalers(["bicubic"], 2, "fp32")
+    found = list(judge_sequences(models, sequences, 2, [], 60, temporal=1.0, noise=4.0))
+    assert [(s.model, s.condition) for s in found] == [
+        ("bicubic", "clean"),
+        ("bicubic, temporal 1", "clean"),
+        ("bicubic", "noise, sigma 4"),
+        ("bicubic, temporal 1", "noise, sigma 4"),
+    ]
+    clean, steady_clean, noisy, steady_noisy = (s.values for s in found)
+    assert clean["psnr"] == steady_clean["psnr"]  # a still stays as it is
+    assert np.mean(steady_noisy["psnr"]) > np.mean(noisy["psnr"]) + 1
+    assert np.mean(steady_noisy["flicker"]) < 0.7 * np.mean(noisy["flicker"])
+
+
 # The command.
 
 
@@ -300,6 +327,33 @@ def test_eval_of_sequences_keeps_every_frame(tmp_path: Path) -> None:
     with av.open(str(plot)) as container:
         shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
     assert shown.shape == (500, 900, 3)
+
+
+@needs_opencv
+def test_eval_shows_what_temporal_does(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    folder, plot = write_frames(tmp_path / "pan", pan()), tmp_path / "out.png"
+    words = ("--noise", "3", "--temporal", "0.5", "--frames", "4", "--plot", plot)
+    ran = vsr_here("eval", "nearest", "--video", "--data", folder, *words)
+    assert ran.code == 0, ran.err
+    assert [line.split(" | ")[:2] for line in ran.words.splitlines()[4:8]] == [
+        ["| nearest", "clean"],
+        ["| nearest, temporal 0.5", "clean"],
+        ["| nearest", "noise, sigma 3"],
+        ["| nearest, temporal 0.5", "noise, sigma 3"],
+    ]
+    with av.open(str(plot)) as container:
+        shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert shown.shape == (500, 900, 3)  # a row for PSNR, one for flicker
+
+
+@pytest.mark.parametrize("words", [("--temporal", "1"), ("--noise", "3")])
+def test_eval_of_pictures_refuses_what_is_for_sequences(
+    tmp_path: Path, words: tuple[str, str]
+) -> None:
+    ran = vsr_here("eval", "bicubic", "--data", tmp_path, *words)
+    assert (ran.code, ran.out) == (2, b"")
+    assert ran.err == f"vsr: {words[0]} is for sequences; say --video as well\n"
 
 
 def test_eval_of_a_folder_without_sequences_says_so(tmp_path: Path) -> None:

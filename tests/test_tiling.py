@@ -66,7 +66,7 @@ def openvino(network: Network, form: FrameFormat) -> Engine:
 
 
 def tiled(network: Network, form: FrameFormat, tile: int) -> TiledEngine:
-    return TiledEngine(lambda part: openvino(network, part), network, form, tile)
+    return TiledEngine(lambda part, batch: openvino(network, part), network, form, tile)
 
 
 NETWORKS = {
@@ -152,15 +152,17 @@ class Device:
     pixels: int
     when: str
     built: list[tuple[int, int]] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
 
-    def build(self, form: FrameFormat) -> Engine:
+    def build(self, form: FrameFormat, batch: int) -> Engine:
         self.built.append((form.width, form.height))
+        self.batches.append(batch)
         if self.when == "build":
             self.check(form)
         return ScarceEngine(self, form)
 
     def check(self, form: FrameFormat) -> None:
-        if form.width * form.height > self.pixels:
+        if form.width * form.height * max(1, self.batches[-1]) > self.pixels:
             raise OutOfMemoryError(f"no memory for {form.width}x{form.height}")
 
 
@@ -169,10 +171,11 @@ class ScarceEngine:
 
     scale = 2
     depth = 3
-    description = "scarce"
+    device = description = "scarce"
 
-    def __init__(self, device: Device, form: FrameFormat) -> None:
-        self.device, self.format = device, form
+    def __init__(self, owner: Device, form: FrameFormat) -> None:
+        self.owner, self.format = owner, form
+        self.notes = [f"{form.width}x{form.height}"]
         self.closed = self.broken = False
 
     def start(self, frame: Frame) -> Pending:
@@ -183,8 +186,8 @@ class ScarceEngine:
 
     def attempt(self, when: str) -> None:
         try:
-            if self.device.when == when:
-                self.device.check(self.format)
+            if self.owner.when == when:
+                self.owner.check(self.format)
         except OutOfMemoryError:
             self.broken = True
             raise
@@ -240,6 +243,40 @@ def test_out_of_memory_shrinks_the_tile_and_loses_nothing(when: str, pixels: int
         np.testing.assert_array_equal(result.uv[:, ::2, 1::2], frame.uv)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "batches", "note"),
+    [
+        (4 * 160 * 96, [4], None),
+        (160 * 96, [4, 2, 1], "memory ran out: went on in batches of 1"),
+        (80 * 80, [4, 2, 1, 1], "memory ran out: went on in batches of 1, tiles of 80"),
+    ],
+)
+def test_out_of_memory_shrinks_the_batch_before_the_tile(
+    when: str, pixels: int, batches: list[int], note: str | None
+) -> None:
+    device = Device(pixels, when)
+    frames = [noise(FORM, seed) for seed in range(9)]
+    with TiledEngine(device.build, NEAREST, FORM, tile=0, batch=4) as engine:
+        pending = [engine.start(frame) for frame in frames]
+        results = [work.result() for work in pending]
+        notes = [words for words in engine.notes if words.startswith("memory")]
+    assert list(dict.fromkeys(device.batches)) == list(dict.fromkeys(batches))
+    assert device.batches[: len(batches)] == batches
+    assert notes == ([note] if note else [])
+    for frame, result in zip(frames, results, strict=True):
+        assert result.pts == frame.pts
+        np.testing.assert_array_equal(result.y[::2, ::2], frame.y)
+
+
+def test_what_engines_note_is_kept_when_they_are_gone() -> None:
+    device = Device(80 * 80, "start")
+    with TiledEngine(device.build, NEAREST, FORM, tile=0) as engine:
+        engine.start(noise(FORM)).result()
+        assert engine.notes == ["160x96", "memory ran out: went on in tiles of 80", "80x80"]
+        next(iter(engine.engines.values())).notes.append("later")
+    assert engine.notes[-1] == "later"
+
+
 def test_a_tile_asked_for_shrinks_too(when: str) -> None:
     device = Device(40 * 40, when)
     with TiledEngine(device.build, NEAREST, FORM, tile=80) as engine:
@@ -278,10 +315,26 @@ def test_a_network_that_cannot_be_cut_says_so_when_memory_runs_out(when: str) ->
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory this way")
 @pytest.mark.parametrize("when", ["build", "start"])
 def test_openvino_short_of_memory_goes_on_in_tiles(when: str) -> None:
+    tile, number, *_ = run_short_of_memory(when)
+    assert 0 < int(tile) <= 400
+    assert int(number) > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory this way")
+def test_torch_short_of_memory_goes_on_in_smaller_batches() -> None:
+    pytest.importorskip("torch", reason="needs torch")
+    tile, _, batch, *notes = run_short_of_memory("compute", "torch", "4", "420")
+    assert int(batch) in (1, 2)
+    parts = f"batches of {batch}" + (f", tiles of {tile}" if int(tile) else "")
+    assert " ".join(notes) == f"memory ran out: went on in {parts}"
+
+
+def run_short_of_memory(*words: str) -> list[str]:
+    """What it printed: the tiles' side, their number, the batch, and the engine's notes."""
     script = Path(__file__).with_name("short_of_memory.py")
     paths = os.pathsep.join(sys.path)
     ran = subprocess.run(
-        [sys.executable, str(script), when],
+        [sys.executable, str(script), *words],
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
@@ -289,6 +342,4 @@ def test_openvino_short_of_memory_goes_on_in_tiles(when: str) -> None:
         timeout=300,
     )
     assert ran.returncode == 0, ran.stderr
-    tile, number = map(int, ran.stdout.split())
-    assert 0 < tile <= 400
-    assert number > 1
+    return ran.stdout.split()

@@ -39,7 +39,8 @@ from films import (
 from vsr.errors import InputError, MediaError, UsageError
 from vsr.frame import Frame
 from vsr.media.reader import Reader
-from vsr.pipeline.upscale import UpscaleReport, upscale
+from vsr.pipeline.progress import UpscaleReport
+from vsr.pipeline.upscale import upscale
 from vsr.settings import Clip, UpscaleSettings
 
 MS = Fraction(1, 1000)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from vsr.frame import Frame as Frame
     from vsr.frame import VideoInfo as VideoInfo
     from vsr.pipeline.film import UpscaledFilm as UpscaledFilm
-    from vsr.pipeline.upscale import Progress as Progress
-    from vsr.pipeline.upscale import UpscaleReport as UpscaleReport
+    from vsr.pipeline.progress import Progress as Progress
+    from vsr.pipeline.progress import UpscaleReport as UpscaleReport
     from vsr.pipeline.upscale import upscale as upscale
     from vsr.settings import Clip as Clip
     from vsr.settings import EncoderSettings as EncoderSettings
@@ -29,7 +29,8 @@ _HOMES = {
     "vsr.errors": ("VsrError", "InputError", "BackendError", "MediaError", "VerificationError"),
     "vsr.frame": ("Frame", "VideoInfo"),
     "vsr.pipeline.film": ("UpscaledFilm",),
-    "vsr.pipeline.upscale": ("upscale", "UpscaleReport", "Progress"),
+    "vsr.pipeline.progress": ("Progress", "UpscaleReport"),
+    "vsr.pipeline.upscale": ("upscale",),
     "vsr.settings": ("UpscaleSettings", "EngineSettings", "EncoderSettings", "Size", "Clip"),
 }
 __all__ = [name for names in _HOMES.values() for name in names]

@@ -8,7 +8,7 @@ VsrError
 ├── MediaError          (OSError)       a container or codec failed; carries the path
 ├── DownloadError       (OSError)       a file cannot be fetched
 ├── VerificationError   (RuntimeError)  a finished result is not what was promised
-└── StoreError          (OSError)       a cache on disk cannot be used
+└── StoreError          (OSError)       a cache or a record on disk cannot be used
 
 Interrupted (KeyboardInterrupt) is Ctrl-C, and no error.
 
@@ -58,7 +58,7 @@ class VerificationError(VsrError, RuntimeError):
 
 
 class StoreError(VsrError, OSError):
-    """A cache on disk cannot be used."""
+    """A cache, or the record of what is done, cannot be used."""
 
 
 class Interrupted(KeyboardInterrupt, Exception):  # noqa: N818 (no error)

@@ -1,5 +1,6 @@
 """Every knob, checked when it is set."""
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -8,6 +9,8 @@ from vsr.errors import UsageError
 
 Deinterlace = Literal["auto", "off", "frame", "field"]
 DEFAULT_MODEL = "fast-video"
+MOST_THREADS = 16
+"""Of an encoder: x265 takes no more, and the others gain little."""
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
@@ -63,8 +66,12 @@ class EngineSettings:
     """Processor threads; 0: all there are."""
     tile: int = 0
     """Side of a tile in small pixels; 0: whole frames where memory allows."""
+    batch: int = 0
+    """Frames that are computed together; 0: as the backend likes best."""
 
     def __post_init__(self) -> None:
+        if self.batch < 0:
+            raise UsageError(f"a batch of {self.batch} frames is nothing to compute")
         if self.threads < 0:
             raise UsageError(f"{self.threads} threads is nothing to compute with")
         if self.tile and self.tile < 32:
@@ -83,6 +90,12 @@ class EncoderSettings:
     pix_fmt: str | None = None
     options: dict[str, str] = field(default_factory=dict)
     """More options of the encoder, by FFmpeg's names."""
+    threads: int = 0
+    """Of the encoder, whose bytes may depend on them; 0: as many as processors, at most 16."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise UsageError(f"{self.threads} encoder threads; 0 to {MOST_THREADS} can be")
 
 
 @dataclass(frozen=True)
@@ -100,3 +113,29 @@ class UpscaleSettings:
     """FFmpeg's name of the container; None: by the output's name."""
     overwrite: bool = False
     verify: bool = True
+    hwaccel: str = "none"
+    """What decodes the film: none, which is the processor, or the GPU: cuda or cuda:N."""
+    temporal: float = 0.0
+    """How much neighbouring frames are made to agree: 0, not at all, to 1; about 0.5 suits clean
+    films, 1 noisy and compressed ones."""
+    temporal_radius: int = 1
+    """Frames on each side that are looked at: 1 or 2."""
+    restart: bool = False
+    """Throw away what an interrupted run for the same output has left, and begin anew."""
+    chunk_seconds: float = 10.0
+    """Of film, after which what is done is on the disk for good."""
+
+    @property
+    def look(self) -> int:
+        """Frames before and after a frame that its result depends on."""
+        return self.temporal_radius if self.temporal else 0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"none|cuda(:\d+)?", self.hwaccel):
+            raise UsageError(f"no --hwaccel '{self.hwaccel}'; there is none, cuda, cuda:1 ...")
+        if not 0 <= self.temporal <= 1:
+            raise UsageError(f"--temporal {self.temporal:g} is not between 0 and 1")
+        if self.temporal_radius not in (1, 2):
+            raise UsageError(f"a temporal radius of {self.temporal_radius} frames; 1 or 2 can be")
+        if not self.chunk_seconds > 0:
+            raise UsageError(f"chunks of {self.chunk_seconds:g} s are none")

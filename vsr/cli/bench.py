@@ -10,7 +10,7 @@ import typer
 
 from vsr.cli.options import Precision
 from vsr.errors import UsageError
-from vsr.settings import DEFAULT_MODEL, EncoderSettings, EngineSettings
+from vsr.settings import DEFAULT_MODEL, EncoderSettings, EngineSettings, UpscaleSettings
 
 if TYPE_CHECKING:
     from vsr.report.bench import BenchReport
@@ -26,8 +26,11 @@ OpenCvModel = Annotated[
 def bench(
     clip: Annotated[Path, typer.Option(help="What to work on.")] = SAMPLE,
     model: Annotated[str, typer.Option("-m", "--model", help="As for upscale.")] = DEFAULT_MODEL,
+    backend: Annotated[str, typer.Option(help="As for upscale.")] = "auto",
+    device: Annotated[str, typer.Option(help="As for upscale.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="As for upscale.")] = Precision.auto,
     threads: Annotated[int, typer.Option(help="As for upscale.")] = 0,
+    batch: Annotated[int, typer.Option(help="As for upscale.")] = 0,
     codec: Annotated[str, typer.Option(help="As for upscale.")] = "h264",
     crf: Annotated[float | None, typer.Option(help="As for upscale.")] = None,
     preset: Annotated[str | None, typer.Option(help="As for upscale.")] = None,
@@ -41,7 +44,7 @@ def bench(
         raise UsageError(f"{clip}: no such file; name a film with --clip")
     from vsr.report.bench import bench as measure
 
-    engine = EngineSettings(precision=precision.value, threads=threads)
+    engine = EngineSettings(backend, device, precision.value, threads, batch=batch)
     encoder = EncoderSettings(codec, crf, preset)
     rivals = make_rivals(model, opencv_model, torch)
     report = measure(clip, model, engine, encoder, frames, runs, rivals)
@@ -97,6 +100,15 @@ def compare(
     crf: Annotated[
         int | None, typer.Option(help="With --truth: compress the small film by H.264 at this CRF.")
     ] = None,
+    column: Annotated[
+        int | None,
+        typer.Option(
+            "--slice",
+            help="With --truth: instead of a frame this column of pixels, frame after frame, by "
+            "one model without and with --temporal.",
+        ),
+    ] = None,
+    temporal: Annotated[float, typer.Option(help="With --slice: as for upscale.")] = 1.0,
 ) -> None:
     """A look before a long job: one frame by several models, side by side, as a picture."""
     from vsr.cli.upscale import parse_time
@@ -111,6 +123,18 @@ def compare(
         if len(numbers) != 4:
             raise UsageError(f"'{crop}' is no crop; say x,y,width,height")
         box = (numbers[0], numbers[1], numbers[2], numbers[3])
+    if column is not None:
+        from vsr.report.slices import draw_slices
+
+        if not truth or len(models or []) > 1:
+            raise UsageError("--slice needs --truth, and one model at most")
+        UpscaleSettings(temporal=temporal)  # raises what is wrong
+        rows = slice(box[1], box[1] + box[3]) if box else slice(0, None)
+        begin = parse_time(at) or Fraction(0)
+        model = (models or [DEFAULT_MODEL])[0]
+        draw_slices(film, model, scale, begin, column, rows, crf, temporal, output)
+        print(output)
+        return
     draw(
         film,
         models or ["bicubic", DEFAULT_MODEL],

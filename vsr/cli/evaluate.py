@@ -12,6 +12,7 @@ import typer
 
 from vsr.cli.options import Precision
 from vsr.errors import MissingPackageError, UsageError
+from vsr.settings import UpscaleSettings
 
 if TYPE_CHECKING:
     from vsr.evaluate.quality import Measure
@@ -33,6 +34,13 @@ def evaluate(
     frames: Annotated[
         int, typer.Option(help="With --video: of each sequence, so many from its beginning.")
     ] = 60,
+    noise: Annotated[
+        float, typer.Option(help="With --video: also with white noise of so many codes.")
+    ] = 0.0,
+    temporal: Annotated[
+        float, typer.Option(help="With --video: also with so much --temporal, as for upscale.")
+    ] = 0.0,
+    temporal_radius: Annotated[int, typer.Option(help="As for upscale.")] = 1,
     scale: Annotated[int, typer.Option("-x", "--scale", help="The factor.")] = 2,
     precision: Annotated[Precision, typer.Option(help="As for upscale.")] = Precision.fp32,
     lpips: Annotated[
@@ -53,13 +61,21 @@ def evaluate(
     """How near to the truth models come, by the protocol of the papers: on pictures, or on
     sequences, where steadiness counts, too."""
     crfs = parse_crfs(crf, video)
+    for word, value in (("--temporal", temporal), ("--noise", noise)):
+        if value and not video:
+            raise UsageError(f"{word} is for sequences; say --video as well")
+    if not 0 <= noise <= 100:
+        raise UsageError(f"--noise {noise:g} is not between 0 and 100")
+    UpscaleSettings(temporal=temporal, temporal_radius=temporal_radius)  # raises what is wrong
     if frames < 2:
         raise UsageError(f"{frames} frame is no sequence; say --frames 2 or more")
     check_files(json_file, plot)
     measures = find_measures(lpips or [])
     upscalers = find_upscalers(models, scale, precision, opencv_model)
     if video:
-        scores = judge_sequences(upscalers, data, scale, crfs, frames, measures)
+        scores = judge_sequences(
+            upscalers, data, scale, crfs, frames, measures, temporal, temporal_radius, noise
+        )
     else:
         scores = judge_pictures(upscalers, data, scale, measures)
     count = len({each.item for each in scores})
@@ -69,7 +85,9 @@ def evaluate(
     if plot is not None:
         from vsr.evaluate.plot import draw_pictures, draw_sequences
 
-        (draw_sequences if video else draw_pictures)(scores).savefig(plot)
+        shown = ("psnr", "flicker") if temporal else ("psnr",)
+        figure = draw_sequences(scores, shown) if video else draw_pictures(scores)
+        figure.savefig(plot)
 
 
 def parse_crfs(words: str | None, video: bool) -> list[int]:
@@ -151,6 +169,9 @@ def judge_sequences(
     crfs: list[int],
     frames: int,
     measures: dict[str, Measure],
+    temporal: float,
+    radius: int,
+    noise: float,
 ) -> list[Scores]:
     from tqdm import tqdm
 
@@ -158,9 +179,10 @@ def judge_sequences(
     from vsr.evaluate.sequences import judge_sequences as judge
 
     sequences = find_sequences(data)
+    conditions = 1 + len(crfs) + bool(noise)
     shown = tqdm(
-        judge(upscalers, sequences, scale, crfs, frames, measures),
-        total=len(upscalers) * len(sequences) * (1 + len(crfs)),
+        judge(upscalers, sequences, scale, crfs, frames, measures, temporal, radius, noise),
+        total=len(upscalers) * len(sequences) * conditions * (1 + bool(temporal)),
         unit="sequence",
         file=sys.stderr,
         disable=None,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from vsr.cli.options import Style
-from vsr.pipeline.upscale import Progress, Start, UpscaleReport
+from vsr.pipeline.progress import Progress, Start, UpscaleReport
 
 EVERY = 0.5
 """Seconds between two lines of progress."""
@@ -45,16 +45,29 @@ class TextDisplay:
     def __init__(self, show_bar: bool, quiet: bool) -> None:
         self.show_bar, self.quiet = show_bar, quiet
         self.bar: tqdm[Any] | None = None
+        self.said: list[str] = []
 
     def started(self, start: Start) -> None:
         small, large = start.info.format, start.large.format
         rate = f", {float(start.info.rate):.3f} fps" if start.info.rate else ""
         source, output = spoken(start.source, "input"), spoken(start.output, "output")
+        if start.found:
+            total = f" of {start.total}" if start.total else ""
+            self.say(f"{source}: going on at frame {start.first}{total}")
+        self.said = list(start.notes)
+        for note in start.notes:
+            self.say(f"{source}: {note}")
         self.say(f"{source}: {small.width}x{small.height} {start.info.codec}{rate}")
-        self.say(f"  {start.network} on {start.engine}{warn_of_gpu()}")
+        self.say(f"  {start.network} on {start.engine}")
         self.say(f"  -> {output}: {large.width}x{large.height} {start.encoder}")
         if self.show_bar:
-            self.bar = tqdm(total=start.total, unit="frame", file=sys.stderr, dynamic_ncols=True)
+            self.bar = tqdm(
+                total=start.total,
+                initial=start.found,
+                unit="frame",
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
 
     def progressed(self, progress: Progress) -> None:
         if self.bar is not None:
@@ -66,10 +79,11 @@ class TextDisplay:
     def finished(self, report: UpscaleReport) -> None:
         self.close()
         for note in report.notes:
-            self.say(f"  note: {note}")
+            if note not in self.said:
+                self.say(f"  note: {note}")
         checked = "verified" if report.verified else "not verified"
         repeated = f", {report.repeated} repeated" if report.repeated else ""
-        fps = report.frames / report.seconds
+        fps = (report.frames - report.found) / report.seconds
         self.say(
             f"  {report.frames} frames{repeated} in {report.seconds:.1f} s "
             f"({fps:.1f} frames/s), {checked}: {spoken(report.output, 'output')}"
@@ -145,11 +159,3 @@ def spoken(path: str, way: str) -> str:
 def plain(value: object) -> object:
     """What JSON has no word for."""
     return f"{value.numerator}/{value.denominator}" if isinstance(value, Fraction) else str(value)
-
-
-def warn_of_gpu() -> str:
-    """A loud word where a GPU stands idle."""
-    from vsr.backends.select import nvidia_gpus
-
-    gpus = nvidia_gpus()
-    return f" -- NOT on the GPU ({', '.join(gpus)}): see vsr doctor" if gpus else ""

@@ -1,10 +1,8 @@
-"""vsr info, vsr doctor"""
+"""vsr info"""
 
 from __future__ import annotations
 
 import json
-import platform
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,30 +89,3 @@ def hdr_words(hdr: Hdr) -> str:
         brightest, average = hdr.content_light
         words.append(f"MaxCLL {brightest}, MaxFALL {average} cd/m2")
     return ", ".join(words) or "no"
-
-
-def doctor() -> None:
-    """What this machine can run, and what would be used."""
-    import av
-    import psutil
-
-    from vsr import __version__
-    from vsr.backends.select import nvidia_gpus, reports
-    from vsr.media.encoder import CODEC_NAMES
-
-    gib = psutil.virtual_memory().total / 2**30
-    print(f"vsr {__version__}, Python {platform.python_version()}, {sys.platform}")
-    print(f"processor: {psutil.cpu_count()} cores, {gib:.1f} GiB of memory")
-    for gpu in nvidia_gpus():
-        print(f"GPU: {gpu}: not used, no backend of this version runs on it")
-    used = False
-    for report in reports():
-        state = "usable" if report.usable else "not usable"
-        print(f"backend {report.name}: {state}; {report.reason}")
-        for device in report.devices:
-            print(f"  {device}")
-        if report.usable and not used:
-            print("  this is what --backend auto uses")
-            used = True
-    able = [name for name, encoder in CODEC_NAMES.items() if encoder in av.codecs_available]
-    print(f"PyAV {av.__version__}; encoders: {', '.join([*able, 'ffv1'])}")

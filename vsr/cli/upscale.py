@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vsr.cli.kept import kept
 from vsr.cli.options import Deinterlace, Precision, Style
 from vsr.errors import InputError, UsageError, VsrError
 from vsr.settings import DEFAULT_MODEL, Clip, EncoderSettings, EngineSettings, Size, UpscaleSettings
@@ -55,7 +56,25 @@ def upscale(
     precision: Annotated[Precision, typer.Option(help="What it computes in.")] = Precision.auto,
     threads: Annotated[int, typer.Option(help="Processor threads; 0: all.")] = 0,
     tile: Annotated[int, typer.Option(help="Side of a tile; 0: as memory allows.")] = 0,
+    batch: Annotated[int, typer.Option(help="Frames computed together on a GPU; 0: auto.")] = 0,
+    hwaccel: Annotated[str, typer.Option(help="Decode on an NVIDIA GPU: cuda or cuda:N.")] = "none",
+    temporal: Annotated[
+        float,
+        typer.Option(
+            help="Make neighbouring frames agree, 0 to 1: about 0.5 for clean films, 1 for noisy "
+            "or compressed ones."
+        ),
+    ] = 0.0,
+    temporal_radius: Annotated[
+        int, typer.Option(help="With --temporal: frames to look at on each side, 1 or 2.")
+    ] = 1,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing output.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what an interrupted run has left.")
+    ] = False,
+    chunk_seconds: Annotated[
+        float, typer.Option(help="Of film, after which what is done is kept for good.")
+    ] = 10.0,
     verify: Annotated[bool, typer.Option(help="Read the result back and check it.")] = True,
     progress: Annotated[Style, typer.Option(help="auto, bar, json or none.")] = Style.auto,
 ) -> None:
@@ -70,11 +89,16 @@ def upscale(
         size=size,
         clip=Clip(parse_time(start) or Fraction(0), parse_time(end), frames),
         deinterlace=deinterlace.value,
-        engine=EngineSettings(backend, device, precision.value, threads, tile),
+        engine=EngineSettings(backend, device, precision.value, threads, tile, batch),
         encoder=EncoderSettings(codec, crf, preset, pix_fmt, parse_options(encoder_opt or [])),
         container=container,
         overwrite=overwrite,
         verify=verify,
+        hwaccel=hwaccel,
+        temporal=temporal,
+        temporal_radius=temporal_radius,
+        restart=restart,
+        chunk_seconds=chunk_seconds,
     )
     if len(films) > 1 and output is not None and not os.path.isdir(output):
         raise UsageError(f"{len(films)} films need a folder to go to; {output} is none")
@@ -114,27 +138,31 @@ def run_one(
     film: str, output: str | None, settings: UpscaleSettings, display: Display, made: set[str]
 ) -> str:
     """Enlarge one film; returns the output's path."""
-    from vsr.pipeline.upscale import Start
+    from vsr.pipeline.progress import Progress, Start
     from vsr.pipeline.upscale import upscale as run
 
     def started(start: Start) -> None:
         if start.output in made:
             raise InputError(f"{film}: {start.output} was made just now, from another film")
+        kept.set(start.found, start.total)
         display.started(start)
 
+    def progressed(progress: Progress) -> None:
+        kept.set(progress.kept, progress.total)
+        display.progressed(progress)
+
     try:
-        report = run(
-            film, output, settings=settings, on_progress=display.progressed, on_start=started
-        )
+        report = run(film, output, settings=settings, on_progress=progressed, on_start=started)
     finally:
         display.close()
+    kept.set(0, None)
     display.finished(report)
     return report.output
 
 
 def one_line(error: Exception) -> str:
     """What to tell people of an error."""
-    words = str(error)
+    words = "; ".join([str(error), *getattr(error, "__notes__", [])])
     if not isinstance(error, VsrError):
         words = f"{type(error).__name__}: {words} (not foreseen; VSR_DEBUG=1 shows where)"
     return " ".join(words.split())

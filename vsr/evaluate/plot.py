@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vsr.errors import MissingPackageError
-from vsr.evaluate.scores import Scores
+from vsr.evaluate.scores import COLUMNS, Scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,22 +29,23 @@ def draw_pictures(scores: Sequence[Scores]) -> "Figure":
     return figure
 
 
-def draw_sequences(scores: Sequence[Scores]) -> "Figure":
-    """PSNR of every frame: a row for each sequence, a column for each condition, a curve for each
-    model."""
+def draw_sequences(scores: Sequence[Scores], measures: Sequence[str] = ("psnr",)) -> "Figure":
+    """Measures of every frame: a row for each sequence and measure, a column for each condition, a
+    curve for each model."""
     items, conditions = names(s.item for s in scores), names(s.condition for s in scores)
-    figure = new_figure(2 + 3.5 * len(conditions), 1 + 2 * len(items))
-    grid = figure.subplots(len(items), len(conditions), squeeze=False, sharex="row", sharey="row")
-    for row, item in enumerate(items):
+    rows = [(item, measure) for item in items for measure in measures]
+    figure = new_figure(2 + 3.5 * len(conditions), 1 + 2 * len(rows))
+    grid = figure.subplots(len(rows), len(conditions), squeeze=False, sharex="row", sharey="row")
+    for row, (item, measure) in enumerate(rows):
         for column, condition in enumerate(conditions):
             axes = grid[row, column]
             for s in scores:
                 if (s.item, s.condition) == (item, condition):
-                    axes.plot(s.values["psnr"], label=s.model)
+                    axes.plot(s.values[measure], label=s.model)
             axes.grid(alpha=0.3)
             if row == 0:
                 axes.set_title(condition)
-        grid[row, 0].set_ylabel(f"{item}\nPSNR, dB")
+        grid[row, 0].set_ylabel(f"{item}\n{COLUMNS[measure][0]}")
     for axes in grid[-1]:
         axes.set_xlabel("frame")
     grid[0, 0].legend()

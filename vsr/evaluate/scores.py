@@ -42,6 +42,7 @@ COLUMNS = {
     "gmsd": ("GMSD", "{:.4f}", 1.0),
     "haarpsi": ("HaarPSI", "{:.4f}", 1.0),
     "lpips": ("LPIPS", "{:.4f}", 1.0),
+    "flicker": ("flicker, codes", "{:.3f}", 1.0),
     "tof": ("tOF, pixels", "{:.3f}", 1.0),
     "warping": ("warping error, 1e-4", "{:.2f}", 1e4),
     "truth_warping": ("truth's, 1e-4", "{:.2f}", 1e4),

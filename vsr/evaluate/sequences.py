@@ -14,14 +14,16 @@ import numpy as np
 from vsr.errors import InputError, UsageError
 from vsr.evaluate.quality import LEAST, MEASURES, Measure
 from vsr.evaluate.scores import CLEAN, FLAWLESS, Scores
-from vsr.evaluate.temporal import Lumas, find_motion, tof, warping_error
+from vsr.evaluate.temporal import Lumas, find_motion, flicker, tof, warping_error
 from vsr.evaluate.upscalers import Upscaler
+from vsr.frame import Frame, FrameFormat
 from vsr.media.pictures import PICTURES, Planes, luma_of, read_rgb, to_rgb, to_ycc
 from vsr.media.planes import to_rgb as frame_to_rgb
 from vsr.media.reader import Reader
 from vsr.media.recode import recode
+from vsr.pipeline.enlarge import Enlarged
 from vsr.settings import Clip
-from vsr.shrink import bicubic_shrink
+from vsr.shrink import bicubic_shrink, to_codes
 
 FILMS = {".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm", ".y4m"}
 
@@ -87,27 +89,47 @@ def judge_sequences(
     crfs: Sequence[int],
     frames: int,
     measures: Mapping[str, Measure] = MEASURES,
+    temporal: float = 0.0,
+    radius: int = 1,
+    noise: float = 0.0,
 ) -> Iterator[Scores]:
-    """What is measured of every model on the first frames of every sequence: clean, and compressed
-    at every CRF. Raises MissingPackageError without OpenCV."""
+    """What is measured of every model on the first frames of every sequence: clean, compressed at
+    every CRF, and with white noise of this standard deviation, codes of 8 bits; and, where
+    `temporal` is more than 0, again with neighbouring frames made to agree by so much.
+
+    Raises: MissingPackageError without OpenCV.
+    """
     for name, path in sequences.items():
         truth = read_sequence(path, scale, frames)
         luma = truth[:, 0]
         motions = find_motion(luma)
         unrest = warping_error(motions, luma, scale)
         small = bicubic_shrink(truth, scale)
-        for crf in (None, *crfs):
-            lr = small if crf is None else compress(small, crf)
-            condition = CLEAN if crf is None else f"H.264 crf {crf}"
+        for condition, lr in conditions(small, crfs, noise):
             for upscaler in upscalers:
-                result = enlarge(upscaler, lr)
-                values = {
-                    **score_frames(result, luma, scale, measures),
-                    "tof": tof(motions, result, scale),
-                    "warping": warping_error(motions, result, scale),
-                    "truth_warping": unrest,
-                }
-                yield Scores(upscaler.name, name, condition, values)
+                results = {upscaler.name: enlarge(upscaler, lr)}
+                if temporal:
+                    steadier = steadied(results[upscaler.name], lr[:, 0], scale, temporal, radius)
+                    results[f"{upscaler.name}, temporal {temporal:g}"] = steadier
+                for model, result in results.items():
+                    values = {
+                        **score_frames(result, luma, scale, measures),
+                        "flicker": flicker(motions, luma, result, scale),
+                        "tof": tof(motions, result, scale),
+                        "warping": warping_error(motions, result, scale),
+                        "truth_warping": unrest,
+                    }
+                    yield Scores(model, name, condition, values)
+
+
+def conditions(small: Planes, crfs: Sequence[int], noise: float) -> Iterator[tuple[str, Planes]]:
+    """What happens to the small frames, in words, and what becomes of them."""
+    yield CLEAN, small
+    for crf in crfs:
+        yield f"H.264 crf {crf}", compress(small, crf)
+    if noise:
+        grain = np.random.default_rng(0).normal(0, noise, small.shape)
+        yield f"noise, sigma {noise:g}", to_codes(small + grain)
 
 
 def compress(frames: Planes, crf: int) -> Planes:
@@ -120,6 +142,19 @@ def enlarge(upscaler: Upscaler, lr: Planes) -> Lumas:
     if upscaler.channels == 1:
         return np.stack(upscaler.upscale_all(list(lr[:, 0])))
     return np.stack([luma_of(large) for large in upscaler.upscale_all(list(to_rgb(lr)))])
+
+
+def steadied(result: Lumas, lr: Lumas, scale: int, strength: float, radius: int) -> Lumas:
+    """The enlarged frames, made to agree with their neighbours as `vsr upscale --temporal` does."""
+    from vsr.pipeline.temporal.stage import steady
+
+    pairs: list[Enlarged] = []
+    for number, (small, large) in enumerate(zip(lr, result, strict=True)):
+        again = number > 0 and np.array_equal(small, lr[number - 1])
+        plane = pairs[-1].large.y if again else large
+        pairs.append(Enlarged(Frame(small, None, number), Frame(plane, None, number)))
+    form = FrameFormat(lr.shape[2], lr.shape[1], chroma="gray")
+    return np.stack([frame.y for frame in steady(pairs, form, scale, strength, radius)])
 
 
 def score_frames(

@@ -48,6 +48,26 @@ def tof(motions: list[Motion], result: Lumas, border: int) -> list[float]:
     ]
 
 
+STILL = 0.1
+"""Pixels that a thing may move from frame to frame and still stand."""
+
+
+def flicker(motions: list[Motion], truth: Lumas, result: Lumas, border: int) -> list[float]:
+    """For all neighbours, how much the result's error changes on average where the truth stands
+    still: what is seen as shimmer there.
+
+    Units: codes of 8 bits. Where nothing stands still it is 0.
+    """
+    inside = np.s_[border:-border, border:-border]
+    errors = result.astype(np.int16) - truth
+    found = []
+    for motion, (earlier, later) in zip(motions, pairwise(errors), strict=True):
+        still = (motion.visible & (np.hypot(*np.moveaxis(motion.back, 2, 0)) < STILL))[inside]
+        change = np.abs(later - earlier)[inside][still]
+        found.append(float(change.mean()) if still.any() else 0.0)
+    return found
+
+
 def warping_error(motions: list[Motion], result: Lumas, border: int) -> list[float]:
     """For all neighbours, the mean squared difference between the result and its earlier frame
     warped to it by the truth's flow, where the truth's earlier frame shows the same things.

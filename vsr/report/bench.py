@@ -216,7 +216,9 @@ def run_whole(
     """`vsr upscale` as a user runs it, from the first import to the verified file."""
     words = [sys.executable, "-m", "vsr", "upscale", str(film), "-o", str(folder / "out.mkv")]
     words += ["--overwrite", "--progress", "none", "-m", model, "--codec", encoder.codec]
+    words += ["--backend", engine.backend, "--device", engine.device]
     words += ["--precision", engine.precision, "--threads", str(engine.threads)]
+    words += ["--batch", str(engine.batch)]
     if encoder.preset is not None:
         words += ["--preset", encoder.preset]
     if encoder.crf is not None:
