@@ -13,8 +13,10 @@ import pytest
 from films import moving
 
 from vsr.frame import ColorTags, Frame, FrameFormat, VideoInfo
-from vsr.media.frame_encoder import FrameEncoder, has_avx512, new_context
+from vsr.media.frame_encoder import FrameEncoder, new_context
+from vsr.media.recode import recode
 from vsr.media.target import Target
+from vsr.media.x264 import has_avx512
 from vsr.settings import EncoderSettings
 
 M_PERTURB = -6
@@ -55,6 +57,15 @@ def test_no_byte_depends_on_memory_that_nothing_has_set(codec: str) -> None:
     for byte in (1, 90, 165, 255):
         with memory_filled_with(byte):
             found.add(encoded(settings, 720, 288))
+    assert len(found) == 1
+
+
+def test_what_compression_leaves_of_frames_is_the_same_every_time() -> None:
+    frames = np.stack([np.stack(moving(number // 3, 720, 288)) for number in range(6)])
+    found = set()
+    for byte in (1, 90, 165, 255):
+        with memory_filled_with(byte):
+            found.add(recode(frames, "libx264", {"crf": "28"}).tobytes())
     assert len(found) == 1
 
 

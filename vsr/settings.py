@@ -116,7 +116,7 @@ class UpscaleSettings:
     hwaccel: str = "none"
     """What decodes the film: none, which is the processor, or the GPU: cuda or cuda:N."""
     temporal: float = 0.0
-    """How much neighbouring frames are made to agree: 0, not at all, to 1; about 0.5 suits clean
+    """How much neighbouring frames are made to agree: 0, not at all, to 1; about 0.6 suits clean
     films, 1 noisy and compressed ones."""
     temporal_radius: int = 1
     """Frames on each side that are looked at: 1 or 2."""

@@ -61,7 +61,7 @@ def upscale(
     temporal: Annotated[
         float,
         typer.Option(
-            help="Make neighbouring frames agree, 0 to 1: about 0.5 for clean films, 1 for noisy "
+            help="Make neighbouring frames agree, 0 to 1: about 0.6 for clean films, 1 for noisy "
             "or compressed ones."
         ),
     ] = 0.0,

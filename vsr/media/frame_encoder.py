@@ -16,14 +16,7 @@ from vsr.media.encoder import encoder_name, encoder_options, set_up, tag
 from vsr.media.planes import to_picture
 from vsr.media.scaler import make_scaler
 from vsr.media.target import Target
-
-X264 = ("libx264", "libx264rgb")
-WITHOUT_AVX512 = "asm=avx2,fma3,bmi1,bmi2,lzcnt"
-"""What x264 may use of a processor that has AVX-512. Its AVX-512 code for the lookahead reads past
-the end of a row of macroblocks, unless their number is a multiple of 16, into memory that nothing
-has set: the same frames then give other bytes from run to run, as glibc's M_PERTURB shows.
-Processors without AVX-512 give the same bytes as this."""
-
+from vsr.media.x264 import repeatable
 
 def new_context(target: Target) -> VideoCodecContext:
     """An encoder of its own, whose headers stand apart from its packets, as containers want them.
@@ -40,19 +33,9 @@ def new_context(target: Target) -> VideoCodecContext:
 def open_context(context: VideoCodecContext, target: Target) -> None:
     """Tell an encoder all that the target says, and open it."""
     options = encoder_options(context.name, target.encoder, target.info.hdr)
-    if context.name in X264 and has_avx512():
-        words = WITHOUT_AVX512, options.get("x264-params", "")
-        options["x264-params"] = ":".join(filter(None, words))
+    options = repeatable(context.name, options)
     context.thread_count = target.encoder.threads
     set_up(context, target.info, target.pix_fmt, options)
-
-
-def has_avx512(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has AVX-512; only Linux says so, anywhere else this is False."""
-    try:
-        return "avx512f" in cpuinfo.read_text().split()
-    except OSError:
-        return False
 
 
 def encoder_versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vsr.errors import UsageError, VerificationError
 from vsr.media.planes import CAREFUL, plane_view
+from vsr.media.x264 import repeatable
 
 Pictures = NDArray[np.uint8]
 
@@ -64,7 +65,7 @@ def make_encoder(
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, RATE), Fraction(RATE)
     encoder.thread_count = 1
-    encoder.options = dict(options)
+    encoder.options = repeatable(codec, options)
     words = " ".join(f"{key}={value}" for key, value in options.items())
     try:
         encoder.open()
