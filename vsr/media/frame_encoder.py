@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import av
@@ -17,6 +16,7 @@ from vsr.media.planes import to_picture
 from vsr.media.scaler import make_scaler
 from vsr.media.target import Target
 from vsr.media.x264 import repeatable
+
 
 def new_context(target: Target) -> VideoCodecContext:
     """An encoder of its own, whose headers stand apart from its packets, as containers want them.
