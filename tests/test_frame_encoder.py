@@ -16,7 +16,7 @@ from vsr.frame import ColorTags, Frame, FrameFormat, VideoInfo
 from vsr.media.frame_encoder import FrameEncoder, new_context
 from vsr.media.recode import recode
 from vsr.media.target import Target
-from vsr.media.x264 import has_avx512
+from vsr.processor import processor_flags
 from vsr.settings import EncoderSettings
 
 M_PERTURB = -6
@@ -72,7 +72,7 @@ def test_what_compression_leaves_of_frames_is_the_same_every_time() -> None:
 def test_a_processor_is_asked_what_it_has(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("flags\t\t: fpu sse2 avx2 avx512f avx512bw\n")
-    assert has_avx512(cpuinfo)
+    assert "avx512f" in processor_flags(cpuinfo)
     cpuinfo.write_text("flags\t\t: fpu sse2 avx2\n")
-    assert not has_avx512(cpuinfo)
-    assert not has_avx512(tmp_path / "none")
+    assert "avx512f" not in processor_flags(cpuinfo)
+    assert processor_flags(tmp_path / "none") == set()

@@ -21,15 +21,7 @@ knows uint8 nowhere else.
 from typing import Any, Literal
 
 import numpy as np
-from onnx import (
-    ModelProto,
-    NodeProto,
-    TensorProto,
-    ValueInfoProto,
-    compose,
-    helper,
-    numpy_helper,
-)
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, compose, helper, numpy_helper
 
 from vsr.color import LUMA_WEIGHTS, CodeRange, code_range
 from vsr.frame import FrameFormat

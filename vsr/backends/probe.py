@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vsr.backends.cut import CHROMA_REACH, Cut, places_of, round_up
 from vsr.backends.ov import OpenVinoEngine
 from vsr.frame import Frame, FrameFormat, Plane
 from vsr.networks.network import Network
@@ -15,29 +16,16 @@ from vsr.settings import EngineSettings
 LARGEST, SMALLEST = 128, 16
 """Sides of a tile, small pixels."""
 
-CHROMA_REACH = 8
-"""How far the filters around a network look, small pixels: three chroma samples and one."""
-
 BUDGET = 2e10
 """Multiplications that the reference may take: about half a second on two processor cores."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """One axis of a tile, small pixels: [start, stop) is computed, [keep, end) is compared."""
-
-    start: int
-    stop: int
-    keep: int
-    end: int
 
 
 @dataclass(frozen=True)
 class Tile:
     """The part of a frame with the most detail."""
 
-    rows: Span
-    columns: Span
+    rows: Cut
+    columns: Cut
     detail: float
     """Standard deviation of its luma, codes of 8 bits."""
     whole: bool
@@ -46,7 +34,7 @@ class Tile:
 
 def find_tile(network: Network, form: FrameFormat, frame: Frame) -> Tile:
     """As large as the network's cost allows, where the frame has the most detail."""
-    places = math.lcm(2, network.multiple)
+    places = places_of(network)
     weights = sum(math.prod(t.dims) for t in network.model.graph.initializer)
     affordable = int(math.sqrt(BUDGET / max(1, weights)))
     wanted = math.inf if network.reach is None else network.reach + CHROMA_REACH
@@ -63,12 +51,8 @@ def find_tile(network: Network, form: FrameFormat, frame: Frame) -> Tile:
     return Tile(rows, columns, detail, whole=margin >= wanted)
 
 
-def span(keep: int, side: int, margin: int, length: int) -> Span:
-    return Span(max(0, keep - margin), min(length, keep + side + margin), keep, keep + side)
-
-
-def round_up(length: int, places: int) -> int:
-    return -(-length // places) * places
+def span(keep: int, side: int, margin: int, length: int) -> Cut:
+    return Cut(max(0, keep - margin), min(length, keep + side + margin), keep, keep + side)
 
 
 class Probe:

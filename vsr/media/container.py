@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from vsr.errors import InputError, UsageError
 from vsr.frame import VideoInfo
 from vsr.media.carry import add_stream, describe, is_cover
-from vsr.media.encoder import encoder_name, encoder_options, same_hdr, same_tags, set_up, tag
+from vsr.media.encoder import encoder_name, encoder_options, same_tags, set_up, tag
+from vsr.media.hdr import same_hdr
 from vsr.media.probe import color_tags, display_matrix, hdr_metadata
 from vsr.settings import EncoderSettings
 

@@ -12,6 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from vsr.color import MATRIX_NUMBERS
 from vsr.errors import UsageError
 from vsr.frame import SUBSAMPLING, ColorTags, FrameFormat, Hdr, VideoInfo
+from vsr.media.hdr import hdr_options
 from vsr.settings import EncoderSettings
 
 CODEC_NAMES = {
@@ -70,11 +71,8 @@ def encoder_name(codec: str) -> str:
 def check_encoder(name: str) -> None:
     """Raise UsageError where an encoder of NVIDIA's is not to be had on this machine."""
     if name in NVENC and not opens(name, "yuv420p", 640, 480):
-        context = av.CodecContext.create(name, "w")
-        assert isinstance(context, VideoCodecContext)
-        context.width, context.height, context.pix_fmt = 640, 480, "yuv420p"
-        context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
-        why = reason(context, DEFAULTS[name]) or "it does not open"
+        refused = on_trial(name, "yuv420p", 640, 480)
+        why = reason(refused, DEFAULTS[name]) or "it does not open"
         raise UsageError(
             f"no {name} here: {why}. It needs NVIDIA's driver and a GPU with an encoder, "
             f"which H200, H100 and A100 have not; --codec {name.partition('_')[0]} needs neither"
@@ -100,36 +98,6 @@ def encoder_options(name: str, settings: EncoderSettings, hdr: Hdr) -> dict[str,
     return options
 
 
-def hdr_options(name: str, hdr: Hdr) -> tuple[str, str]:
-    """HDR10's static metadata in the words of the encoder: (option, value).
-
-    Units: chromaticity 0.00002, luminance 0.0001 cd/m2 (ITU-T H.265, D.3.28), except for AV1,
-    which is told plain decimals.
-    """
-    words = []
-    if hdr.mastering is not None:
-        rx, ry, gx, gy, bx, by, wx, wy, low, high = hdr.mastering
-        pairs = (("G", gx, gy), ("B", bx, by), ("R", rx, ry), ("WP", wx, wy))
-        if name == "libsvtav1":
-            text = "".join(f"{p}({float(x):.5f},{float(y):.5f})" for p, x, y in pairs)
-            words.append(f"mastering-display={text}L({float(high):.4f},{float(low):.4f})")
-        else:
-            text = "".join(f"{p}({round(x * 50000)},{round(y * 50000)})" for p, x, y in pairs)
-            text += f"L({round(high * 10000)},{round(low * 10000)})"
-            words.append(
-                f"mastering-display={text}" if name == "libx264" else f"master-display={text}"
-            )
-    if hdr.content_light is not None:
-        key = {"libx264": "cll", "libsvtav1": "content-light"}.get(name, "max-cll")
-        words.append(f"{key}={hdr.content_light[0]},{hdr.content_light[1]}")
-    option = {
-        "libx264": "x264-params",
-        "libx265": "x265-params",
-        "libsvtav1": "svtav1-params",
-    }.get(name, "")
-    return option, ":".join(words) if option else ""
-
-
 def same_tags(a: ColorTags, b: ColorTags) -> bool:
     """Whether they mean the same: four transfers are one function, and no range is limited."""
     one, other = (
@@ -141,20 +109,6 @@ def same_tags(a: ColorTags, b: ColorTags) -> bool:
         for tags in (a, b)
     )
     return one == other
-
-
-def same_hdr(a: Hdr, b: Hdr) -> bool:
-    """Whether they mean the same, as finely as HEVC and AV1 write them."""
-    if a.content_light != b.content_light or (a.mastering is None) != (b.mastering is None):
-        return False
-    pairs = zip(a.mastering or (), b.mastering or (), strict=True)
-    steps = [Fraction(1, 20_000)] * 8 + [Fraction(1, 5000), Fraction(1, 100)]
-    return all(abs(x - y) <= step for (x, y), step in zip(pairs, steps))
-
-
-def keeps_hdr(name: str, hdr: Hdr) -> bool:
-    """Whether the encoder can carry the metadata (or there is none)."""
-    return hdr == Hdr() or bool(hdr_options(name, hdr)[0])
 
 
 def pixel_format(name: str, form: FrameFormat, wanted: str | None) -> str:
@@ -207,14 +161,20 @@ def needs_even(name: str, pix_fmt: str) -> tuple[bool, bool]:
     return (not opens(name, pix_fmt, 97, 96), not opens(name, pix_fmt, 96, 97))
 
 
-def opens(
-    name: str, pix_fmt: str, width: int, height: int, options: dict[str, str] | None = None
-) -> bool:
-    """Whether the encoder takes such pictures."""
+def on_trial(name: str, pix_fmt: str, width: int, height: int) -> VideoCodecContext:
+    """An encoder that is only opened to see whether it can be."""
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, pix_fmt
     context.time_base = Fraction(1, 25)
+    return context
+
+
+def opens(
+    name: str, pix_fmt: str, width: int, height: int, options: dict[str, str] | None = None
+) -> bool:
+    """Whether the encoder takes such pictures."""
+    context = on_trial(name, pix_fmt, width, height)
     usual = {k: v for k, v in DEFAULTS.get(name, {}).items() if k != "slices"}
     context.options = dict(usual if options is None else options)
     try:
@@ -267,9 +227,7 @@ def reason(refused: VideoCodecContext, options: dict[str, str]) -> str:
     Where PyAV listens to that log, it takes the interpreter's lock, in threads of decoders too. One
     that waits for it while its decoder is being freed would wait forever: it is let through.
     """
-    again = av.CodecContext.create(refused.name, "w")
-    assert isinstance(again, VideoCodecContext)
-    again.width, again.height, again.pix_fmt = refused.width, refused.height, refused.pix_fmt
+    again = on_trial(refused.name, refused.pix_fmt or "", refused.width, refused.height)
     again.time_base, again.framerate = refused.time_base, refused.framerate
     again.options = dict(options)
     level = av.logging.get_level()

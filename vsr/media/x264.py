@@ -1,7 +1,8 @@
 """What makes x264 give the same bytes for the same frames."""
 
 from collections.abc import Mapping
-from pathlib import Path
+
+from vsr.processor import processor_flags
 
 X264 = ("libx264", "libx264rgb")
 WITHOUT_AVX512 = "asm=avx2,fma3,bmi1,bmi2,lzcnt"
@@ -13,15 +14,7 @@ Processors without AVX-512 give the same bytes as this."""
 
 def repeatable(encoder: str, options: Mapping[str, str]) -> dict[str, str]:
     """The options of an FFmpeg encoder, with what it needs to be repeatable here."""
-    if encoder not in X264 or not has_avx512():
+    if encoder not in X264 or "avx512f" not in processor_flags():
         return dict(options)
     words = WITHOUT_AVX512, options.get("x264-params", "")
     return {**options, "x264-params": ":".join(filter(None, words))}
-
-
-def has_avx512(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has AVX-512; only Linux says so, anywhere else this is False."""
-    try:
-        return "avx512f" in cpuinfo.read_text().split()
-    except OSError:
-        return False

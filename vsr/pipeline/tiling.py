@@ -7,36 +7,23 @@ is kept does not depend on where the cuts lie: the joined result equals the unti
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
 from vsr.backends.base import Engine, OutOfMemoryError, Pending
+from vsr.backends.cut import CHROMA_REACH, Cut, places_of, round_up
 from vsr.errors import InputError
 from vsr.frame import Frame, FrameFormat, Plane
 from vsr.networks.network import Network
-
-CHROMA_REACH = 8
-"""How far the filters around a network reach, small luma pixels: three chroma samples and one."""
 
 SHORT = "memory ran out"
 
 Build = Callable[[FrameFormat, int], Engine]
 """Format of the tiles, and how many are computed together -> engine."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """One axis of a tile, in small pixels: [start, stop) is computed, [keep, end) is kept."""
-
-    start: int
-    stop: int
-    keep: int
-    end: int
 
 
 def cuts(length: int, tile: int, overlap: int, places: int = 2) -> list[Cut]:
@@ -56,15 +43,6 @@ def cuts(length: int, tile: int, overlap: int, places: int = 2) -> list[Cut]:
     return [Cut(*c) for c in zip(starts, stops, edges, edges[1:], strict=False)]
 
 
-def round_up(length: int, places: int) -> int:
-    return -(-length // places) * places
-
-
-def tile_places(network: Network) -> int:
-    """What the places where tiles begin are multiples of: chroma's sampling and the network's."""
-    return math.lcm(2, network.multiple)
-
-
 def tile_overlap(network: Network) -> int:
     """No less than the network's reach and chroma's filters together, and a whole number of places.
 
@@ -75,7 +53,7 @@ def tile_overlap(network: Network) -> int:
             f"{network.name} looks at the whole picture at once; tiles would show their seams. "
             "Use a machine with more memory, or another network"
         )
-    return round_up(network.reach + CHROMA_REACH, tile_places(network))
+    return round_up(network.reach + CHROMA_REACH, places_of(network))
 
 
 def smallest_tile(network: Network) -> int:
@@ -113,7 +91,7 @@ class TiledEngine:
         while True:
             width, height = self.format.width, self.format.height
             if self.tile:
-                overlap, places = tile_overlap(self.network), tile_places(self.network)
+                overlap, places = tile_overlap(self.network), places_of(self.network)
                 self.tile = max(self.tile // places * places, smallest_tile(self.network))
                 across, down = (cuts(side, self.tile, overlap, places) for side in (width, height))
             else:

@@ -71,7 +71,7 @@ def blend_frame(
         assert other.uv is not None
         where = places(each.flow, size, factors, space)
         result = space.array(f"uv {number}", other.uv.shape, other.uv.dtype)
-        pairs.append([fetch(*each) for each in zip(other.uv, (where, where), result, strict=True)])
+        pairs.append([fetch(p, where, into) for p, into in zip(other.uv, result, strict=True)])
     uv = [
         blend(plane, moved, shares, how, unit, space)
         for plane, moved in zip(large.uv, zip(*pairs, strict=True), strict=True)
