@@ -166,7 +166,7 @@ def on_trial(name: str, pix_fmt: str, width: int, height: int) -> VideoCodecCont
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, pix_fmt
-    context.time_base = Fraction(1, 25)
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
     return context
 
 
