@@ -106,9 +106,19 @@ def test_a_card_from_before_there_was_int8_has_none() -> None:
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize(
     ("factor", "scale"),
-    [("1", 2), ("1.5", 2), ("2", 2), ("2.01", 3), ("3", 3), ("4", 4), ("5", 16), ("16", 16)],
+    [
+        ("1", 2),
+        ("1.5", 2),
+        ("2", 2),
+        ("2.01", 3),
+        ("3", 3),
+        ("4", 4),
+        ("5", 8),
+        ("9", 9),
+        ("16", 16),
+    ],
 )
-def test_the_smallest_scale_that_reaches_is_taken_or_the_largest_again_and_again(
+def test_the_scale_is_taken_that_reaches_and_passes_by_least_again_and_again_where_need_be(
     factor: str, scale: int
 ) -> None:
     assert find_network("some", Fraction(factor)).scale == scale

@@ -262,7 +262,7 @@ def test_of_several_scales_the_one_that_is_wanted_is_converted(tmp_path: Path) -
         (Fraction(3, 2), 2),
         (Fraction(3), 3),
         (Fraction(4), 4),
-        (Fraction(9), 4),
+        (Fraction(9), 3),
     ]:
         assert read_foreign(path, factor).scale == scale
 

@@ -1,10 +1,30 @@
 """A network after itself: twice x2 is x4."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from fractions import Fraction
 
 from onnx import ModelProto, compose
 
 from vsr.networks.network import Network, check_network
+
+
+def best_scale(scales: Collection[int], factor: Fraction) -> int:
+    """The scale that, as often as it takes, reaches `factor` and passes it by least; the larger of
+    two that do so alike, for it takes less work."""
+
+    def reached(scale: int) -> int:
+        return scale ** passes(scale, factor)
+
+    return min(scales, key=lambda scale: (reached(scale) < factor, reached(scale), -scale))
+
+
+def passes(scale: int, factor: Fraction) -> int:
+    """How often a network has to be applied to reach `factor`, if it ever does."""
+    times = 1
+    while scale > 1 and scale**times < factor:
+        times += 1
+    return times
 
 
 def cascade(network: Network, times: int) -> Network:

@@ -1,7 +1,6 @@
 """The networks there are, and how a name or a path becomes a Network."""
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import resources
@@ -11,7 +10,7 @@ from pathlib import Path
 import onnx
 
 from vsr.errors import InputError, UsageError
-from vsr.networks.cascade import cascade
+from vsr.networks.cascade import best_scale, cascade, passes
 from vsr.networks.classical import NAMES as CLASSICAL
 from vsr.networks.classical import classical
 from vsr.networks.foreign import CHECKPOINTS, read_foreign
@@ -71,10 +70,10 @@ def read_card(text: str) -> ModelCard:
 
 
 def find_network(model: str, factor: Fraction) -> Network:
-    """The network to enlarge by at least `factor`: the smallest scale that reaches it.
+    """The network to enlarge by at least `factor`, where need be applied again and again.
 
     `model` is the name of a bundled network, of a classical kernel or of a published network, or
-    the path of an ONNX file. Where no scale reaches `factor`, the largest is applied repeatedly.
+    the path of an ONNX file; `best_scale` says which of its scales is taken.
     Raises UsageError for no such model, and for one that is published but not pulled.
     """
     if model in CLASSICAL:
@@ -92,11 +91,6 @@ def find_network(model: str, factor: Fraction) -> Network:
         f"no model '{model}'; there is {names}, what vsr models list shows, "
         "or the path of an ONNX file"
     )
-
-
-def best_scale(scales: Collection[int], factor: Fraction) -> int:
-    """The smallest scale that reaches `factor`; where none does, the largest."""
-    return min((s for s in scales if s >= factor), default=max(scales))
 
 
 def bundled(name: str, scale: int) -> Network:
@@ -138,9 +132,7 @@ def pulled(name: str, factor: Fraction) -> Network:
 
 def reaching(network: Network, factor: Fraction) -> Network:
     """The network, applied as often as it takes to reach `factor`."""
-    times = 1
-    while network.scale > 1 and network.scale**times < factor:
-        times += 1
+    times = passes(network.scale, factor)
     if network.scale**times < factor or network.scale**times > LARGEST_SCALE:
         raise UsageError(f"{network.name} enlarges by {network.scale}, not by {float(factor):g}")
     return cascade(network, times) if times > 1 else network

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from vsr.errors import InputError, MissingPackageError, StoreError
+from vsr.networks.cascade import best_scale
 from vsr.networks.network import Network, read_network
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ VERSION = 1
 
 
 def read_foreign(path: Path, factor: Fraction) -> Network:
-    """The network in a file; where it has several scales, the smallest that reaches `factor`.
+    """The network in a file; where it has several scales, the one that suits `factor`.
 
     Raises InputError, with what was found, where it is no network that is known;
     MissingPackageError where a checkpoint is to be converted and torch is not installed; StoreError
@@ -44,7 +45,7 @@ def read_foreign(path: Path, factor: Fraction) -> Network:
         checkpoint = load(path)
         keep(known, json.dumps(checkpoint.scales).encode())
     scales: list[int] = json.loads(known.read_text())
-    scale = min((s for s in scales if s >= factor), default=max(scales))
+    scale = best_scale(scales, factor)
     file = folder / f"x{scale}.onnx"
     if not file.exists():
         checkpoint = checkpoint or load(path)
