@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsr.frame import Frame, FrameFormat
-from vsr.pipeline.temporal.blend import Amounts
+from vsr.pipeline.temporal.amounts import Amounts
 from vsr.pipeline.temporal.weights import Neighbour
 
 Values = NDArray[np.float64]
@@ -52,7 +52,8 @@ def plane(
     unit = 2 ** (form.depth - 8)
     height, width = own.shape
     weights = [each.weight.astype(np.float64) for each in seen]
-    shares = [weight / (1 + sum(weights)) for weight in weights]
+    still = 1 - (1 - how.own) * sum(weights) / len(weights)
+    shares = [weight / (still + sum(weights)) for weight in weights]
     change, known = np.zeros((height, width)), np.zeros((height, width))
     for other, way, share in zip(others, ways, shares, strict=True):
         for row in range(height):
@@ -64,7 +65,7 @@ def plane(
                 there = min(max(round(there), 0), 256 * unit - 1)
                 difference = there - float(own[row, column])
                 part = enlarged(share, height, width, row, column)
-                tolerance = 40 * unit
+                tolerance = 64 * unit
                 if abs(difference) < tolerance:
                     difference *= (1 - (difference / tolerance) ** 2) ** 2
                     change[row, column] += part * difference
@@ -79,7 +80,7 @@ def plane(
                     smooth += change[at] * across * along / 16
             amount = how.detail * (change[row, column] - smooth) + how.rest * smooth
             amount = min(max(amount, -8 * unit), 8 * unit) if known[row, column] > 0 else 0.0
-            code = math.floor(own[row, column] + amount + 0.5)
+            code = math.floor(float(own[row, column]) + amount + 0.5)
             result[row, column] = min(max(code, 0), 256 * unit - 1)
     return result
 

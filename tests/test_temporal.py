@@ -22,8 +22,10 @@ pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'vsr[tem
 from vsr.errors import MissingPackageError, UsageError
 from vsr.frame import Frame, FrameFormat
 from vsr.pipeline.enlarge import Enlarged
+from vsr.pipeline.film import UpscaledFilm
 from vsr.pipeline.progress import Progress
-from vsr.pipeline.temporal.blend import LIMIT, Amounts, amounts, blend, blend_frame
+from vsr.pipeline.temporal.amounts import Amounts, amounts
+from vsr.pipeline.temporal.blend import LIMIT, blend, blend_frame
 from vsr.pipeline.temporal.cuts import is_cut
 from vsr.pipeline.temporal.graph import blend_graph
 from vsr.pipeline.temporal.motion import Search
@@ -301,7 +303,7 @@ def test_nothing_goes_further_than_the_limit() -> None:
     y, x = np.mgrid[:20, :30]
     signs = (y + x) % 2 * 2 - 1
     plane, other = np.full((20, 30), 100, np.uint8), (100 + 18 * signs).astype(np.uint8)
-    shares = [np.full((10, 15), 0.2, np.float32)] * 4
+    shares = [np.full((20, 30), 0.2, np.float32)] * 4
     result = blend(plane, [other] * 4, shares, Amounts(1, 1), 1.0, Workspace())
     assert set(np.unique(result.astype(int) - plane)) == {-LIMIT, LIMIT}
 
@@ -412,7 +414,7 @@ def test_planes_are_those_of_the_slow_reference(form: FrameFormat, scale: int) -
     large = replace(form, width=form.width * scale, height=form.height * scale)
     frames = [random_frame(large, seed) for seed in range(3)]
     seen = random_neighbours(form, 2)
-    how = Amounts(0.9, 0.5)
+    how = Amounts(0.9, 0.5, 0.7)
     y, uv = blend_frame(frames[0], frames[1:], seen, large, scale, how, Workspace())
     expected = blended(frames[0], frames[1:], seen, large, scale, how)
     assert y.dtype == large.dtype
@@ -458,14 +460,14 @@ def test_the_graph_computes_the_same(depth: int, neighbours: int) -> None:
     large = replace(form, width=40, height=28)
     frames = [random_frame(large, seed) for seed in range(1 + neighbours)]
     seen = random_neighbours(form, neighbours)
-    how = Amounts(0.9, 0.4)
+    how = Amounts(0.9, 0.4, 0.7)
     expected = blend_frame(frames[0], frames[1:], seen, large, 2, how, Workspace())[0]
     weights = np.stack([each.weight for each in seen])[:, None]
     feeds = {
         "plane": frames[0].y[None, None].astype(np.float32),
         "others": np.stack([frame.y for frame in frames[1:]])[:, None].astype(np.float32),
         "flow": np.stack([each.flow for each in seen]),
-        "shares": weights / (1 + weights.sum(axis=0)),
+        "shares": weights / (1 + weights.sum(axis=0) - 0.3 * weights.mean(axis=0)),
         "detail": np.array([how.detail], np.float32),
         "rest": np.array([how.rest], np.float32),
     }
@@ -486,9 +488,9 @@ def test_white_noise_is_measured_and_structure_is_none() -> None:
 
 
 def test_noise_lets_all_of_the_change_happen() -> None:
-    assert amounts(0.5, noise=0.5) == Amounts(0.5, 0.25)
-    assert amounts(0.5, noise=3.0) == Amounts(0.5, 0.5)
-    assert amounts(1.0, noise=0.0) == Amounts(1.0, 1.0)
+    assert amounts(0.5, noise=0.5) == Amounts(0.5, 0.25, 31 / 32)
+    assert amounts(0.5, noise=3.0) == Amounts(0.5, 0.5, 31 / 32)
+    assert amounts(1.0, noise=0.0) == Amounts(1.0, 1.0, 0.5)
 
 
 def test_deep_luma_is_cut_to_8_bits() -> None:
@@ -505,6 +507,9 @@ def test_a_film_too_small_for_motion_is_refused() -> None:
 
 # ---- whole films ----------------------------------------------------------------------------
 
+ROOMY = 160, 120
+"""A size at which the films' motion is found."""
+
 
 def test_temporal_0_is_the_same_as_leaving_it_out(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mkv", Video(frames=6))
@@ -519,7 +524,7 @@ def test_temporal_0_is_the_same_as_leaving_it_out(tmp_path: Path) -> None:
 
 
 def test_a_film_is_steadied_and_keeps_its_frames_and_times(tmp_path: Path) -> None:
-    source = film(tmp_path / "a.mkv", Video(frames=8))
+    source = film(tmp_path / "a.mkv", Video(frames=8, size=ROOMY))
     job = settings(codec="ffv1")
     upscale(source, tmp_path / "p.mkv", settings=job)
     report = upscale(source, tmp_path / "t.mkv", settings=replace(job, temporal=1.0))
@@ -534,7 +539,7 @@ def test_a_film_is_steadied_and_keeps_its_frames_and_times(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("radius", [1, 2])
 def test_chunks_do_not_change_the_pictures(tmp_path: Path, radius: int) -> None:
-    source = film(tmp_path / "a.mkv", Video(frames=12))
+    source = film(tmp_path / "a.mkv", Video(frames=12, size=ROOMY))
     job = replace(settings(codec="ffv1"), temporal=1.0, temporal_radius=radius)
     upscale(source, tmp_path / "w.mkv", settings=job)
     upscale(source, tmp_path / "c.mkv", settings=replace(job, chunk_seconds=0.1))
@@ -546,7 +551,7 @@ def test_chunks_do_not_change_the_pictures(tmp_path: Path, radius: int) -> None:
 
 @pytest.mark.parametrize("radius", [1, 2])
 def test_an_interrupted_run_goes_on_with_the_same_pictures(tmp_path: Path, radius: int) -> None:
-    source = film(tmp_path / "a.mkv", Video(frames=12))
+    source = film(tmp_path / "a.mkv", Video(frames=12, size=ROOMY))
     job = settings(codec="ffv1")
     job = replace(job, temporal=1.0, temporal_radius=radius, chunk_seconds=0.16)
     upscale(source, tmp_path / "w.mkv", settings=job)
@@ -560,6 +565,18 @@ def test_an_interrupted_run_goes_on_with_the_same_pictures(tmp_path: Path, radiu
     report = upscale(source, tmp_path / "c.mkv", settings=job)
     assert report.found == 4
     assert (tmp_path / "c.mkv").read_bytes() == (tmp_path / "w.mkv").read_bytes()
+
+
+@pytest.mark.parametrize("radius", [1, 2])
+def test_frames_for_a_loop_are_those_of_the_file(tmp_path: Path, radius: int) -> None:
+    source = film(tmp_path / "a.mkv", Video(frames=8, size=ROOMY))
+    job = replace(settings(codec="ffv1"), temporal=1.0, temporal_radius=radius)
+    upscale(source, tmp_path / "t.mkv", settings=job)
+    words: dict[str, Any] = {"temporal": 1.0, "temporal_radius": radius}
+    with UpscaledFilm(source, 2, job.model, **words) as large:
+        planes = [frame.y for frame in large]
+    written = [frame.to_ndarray()[: frame.height] for frame in frames_of(tmp_path / "t.mkv")]
+    np.testing.assert_array_equal(planes, written)
 
 
 def test_gray_films_are_steadied_too(tmp_path: Path) -> None:

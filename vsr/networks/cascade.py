@@ -14,7 +14,7 @@ def best_scale(scales: Collection[int], factor: Fraction) -> int:
     two that do so alike, for it takes less work."""
 
     def reached(scale: int) -> int:
-        return scale ** passes(scale, factor)
+        return int(scale ** passes(scale, factor))
 
     return min(scales, key=lambda scale: (reached(scale) < factor, reached(scale), -scale))
 

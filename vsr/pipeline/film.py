@@ -19,8 +19,8 @@ from vsr.media.reader import Reader
 from vsr.networks.catalog import find_network
 from vsr.pipeline.enlarge import EnlargeReport, enlarge
 from vsr.pipeline.prefetch import prefetch
-from vsr.pipeline.upscale import DECODED_AHEAD, open_engine
-from vsr.settings import DEFAULT_MODEL, EngineSettings
+from vsr.pipeline.upscale import DECODED_AHEAD, find_stage, open_engine
+from vsr.settings import DEFAULT_MODEL, EngineSettings, UpscaleSettings
 
 
 class UpscaledFilm:
@@ -30,7 +30,8 @@ class UpscaledFilm:
             for frame in film:
                 print(frame.pts * film.info.time_base, film.rgb(frame).shape)
 
-    It can be gone through once. Raises what `upscale` raises, and leaves nothing open.
+    `temporal` makes neighbouring frames agree, 0 to 1, as `UpscaleSettings` says. It can be gone
+    through once. Raises what `upscale` raises, and leaves nothing open.
     """
 
     def __init__(
@@ -39,7 +40,11 @@ class UpscaledFilm:
         scale: int = 2,
         model: str = DEFAULT_MODEL,
         engine: EngineSettings = EngineSettings(),  # noqa: B008 (frozen)
+        temporal: float = 0.0,
+        temporal_radius: int = 1,
     ) -> None:
+        settings = UpscaleSettings(temporal=temporal, temporal_radius=temporal_radius)
+        self.steady = find_stage(settings)
         self.stack = ExitStack()
         with ExitStack() as opening:
             self.reader = opening.enter_context(Reader(src))
@@ -69,8 +74,8 @@ class UpscaledFilm:
             ExitStack() as leaving,
         ):
             leaving.callback(self.reader.stop)
-            for pair in enlarge(decoded, self.engine, EnlargeReport()):
-                yield pair.large
+            pairs = enlarge(decoded, self.engine, EnlargeReport())
+            yield from self.steady(pairs, self.engine)
 
     def rgb(self, frame: Frame) -> NDArray[np.uint8]:
         """The frame as (h, w, 3), uint8 R'G'B', by the film's own matrix and range."""

@@ -1,42 +1,24 @@
 """The arithmetic on large planes: a plane and its neighbours, moved to it -> the blended plane."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from vsr.frame import Frame, FrameFormat, Plane
+from vsr.pipeline.temporal.amounts import Amounts
 from vsr.pipeline.temporal.motion import Values, fetch, places
 from vsr.pipeline.temporal.weights import Neighbour
 from vsr.pipeline.temporal.workspace import Workspace
 
-TOLERANCE = 40.0
-"""The difference from which a neighbour's sample counts nothing, codes of 8 bits."""
+TOLERANCE = 64.0
+"""The difference from which a neighbour's sample counts nothing, codes of 8 bits; less than 128."""
 LIMIT = 8.0
 """How far blending may take a sample, codes of 8 bits."""
 SMOOTH = np.array([0.25, 0.5, 0.25], np.float32)
 """The filter that parts what changes in detail from what changes all around."""
 BAND = 24
 """Rows that are blended at once, so that it is done in the processor's cache."""
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """How much of the change is made."""
-
-    detail: float
-    """0 to 1, of what is finer than SMOOTH lets through: where networks shimmer."""
-    rest: float
-    """0 to 1, of the rest, which in a clean film is the film itself: its grain, its light."""
-
-
-def amounts(strength: float, noise: float) -> Amounts:
-    """Detail by the strength; the rest by its square, and like detail where white noise, in codes
-    of 8 bits, is far above what clean films have."""
-    rest = strength**2
-    noisy = float(np.clip((noise - 1.2) / (2.2 - 1.2), 0, 1))
-    return Amounts(strength, rest + (strength - rest) * noisy)
 
 
 def blend_frame(
@@ -54,14 +36,15 @@ def blend_frame(
     """
     unit = 2.0 ** (form.depth - 8)
     total = np.add.reduce([each.weight for each in seen])
-    shares = [each.weight / (1 + total) for each in seen]
-    form_size, factors = (form.width, form.height), (float(scale), float(scale))
+    less = np.float32((1 - how.own) / len(seen))
+    shares = [each.weight / (1 + total - less * total) for each in seen]
+    size, factors = (form.width, form.height), (float(scale), float(scale))
     moved = []
     for number, (other, each) in enumerate(zip(others, seen, strict=True)):
-        where = places(each.flow, form_size, factors, space)
+        where = places(each.flow, size, factors, space)
         result = space.array(f"y {number}", other.y.shape, other.y.dtype)
         moved.append(fetch(other.y, where, result, cubic=True))
-    y = blend(large.y, moved, shares, how, unit, space)
+    y = blend(large.y, moved, spread(shares, large.y.shape, space), how, unit, space)
     if large.uv is None:
         return y, None
     across, down = form.subsampling
@@ -72,11 +55,20 @@ def blend_frame(
         where = places(each.flow, size, factors, space)
         result = space.array(f"uv {number}", other.uv.shape, other.uv.dtype)
         pairs.append([fetch(p, where, into) for p, into in zip(other.uv, result, strict=True)])
+    wide = spread(shares, large.uv.shape[1:], space)
     uv = [
-        blend(plane, moved, shares, how, unit, space)
+        blend(plane, moved, wide, how, unit, space)
         for plane, moved in zip(large.uv, zip(*pairs, strict=True), strict=True)
     ]
     return y, np.stack(uv)
+
+
+def spread(shares: Sequence[Values], shape: tuple[int, ...], space: Workspace) -> list[Values]:
+    """The shares at a plane's size, interpolated linearly."""
+    wide = [space.array(f"share {number}", shape) for number in range(len(shares))]
+    for share, result in zip(shares, wide, strict=True):
+        cv2.resize(share, shape[::-1], dst=result)
+    return wide
 
 
 def blend(
@@ -93,66 +85,71 @@ def blend(
     is, and nothing from TOLERANCE on, so that what is another thing does not shine through. Where
     no neighbour has a share the plane stays as it is.
 
-    Shapes: planes (h, w); shares of any size, interpolated linearly.
+    Shapes: all (h, w).
     Units: `unit` is a code of 8 bits in the plane's codes.
-    Source: Tukey's biweight, as in Holland and Welsch, "Robust regression using iteratively
-    reweighted least-squares" (1977), for the falling weight of differences.
     """
     height, width = plane.shape
-    spread = [
-        cv2.resize(share, (width, height), dst=space.array(f"share {number}", plane.shape))
-        for number, share in enumerate(shares)
-    ]
-    whole = np.add.reduce(shares)
-    seen = space.array("seen", plane.shape)
-    cv2.resize(whole, (width, height), dst=seen)
     result = np.empty_like(plane)
     for top in range(0, height, BAND):
         bottom = min(top + BAND, height)
         first, last = max(top - 1, 0), min(bottom + 1, height)  # rows that the filter reaches
-        rows = slice(first, last)
-        own, change, counted = (
+        rows, inner = slice(first, last), slice(top - first, bottom - first)
+        change, counted, smooth = (
             space.array(name, (BAND + 2, width))[: last - first]
-            for name in ("own", "change", "counted")
+            for name in ("change", "counted", "smooth")
         )
-        own[:] = plane[rows]
         change[:] = 0
-        for other, share in zip(moved, spread, strict=True):
-            np.subtract(other[rows], own, out=counted)
-            biweight(counted, TOLERANCE * unit, space.array("squares", (BAND + 2, width)))
-            counted *= share[rows]
-            change += counted
-        amend(change, seen[rows], how, LIMIT * unit, counted)
-        inner = slice(top - first, bottom - first)
-        add(own[inner], counted[inner], result[top:bottom], 256 * unit - 1)
+        for other, share in zip(moved, shares, strict=True):
+            count(other[rows], plane[rows], unit, counted, space)
+            cv2.accumulateProduct(counted, share[rows], change)
+        if how.detail != how.rest:
+            part(change, how, smooth)
+            smooth *= sum(share[rows] for share in shares) > 0
+            change = smooth
+        elif how.detail != 1:
+            change *= np.float32(how.detail)
+        np.clip(change, -LIMIT * unit, LIMIT * unit, out=change)
+        add(plane[top:bottom], change[inner], result[top:bottom], 256 * unit - 1)
     return result
 
 
-def biweight(difference: Values, tolerance: float, squares: Values) -> None:
-    """Keep the difference where it is small, less of it where it is larger, and nothing from
-    `tolerance` on."""
-    squares = squares[: len(difference)]
-    np.square(difference, out=squares)
-    squares *= np.float32(-1 / tolerance**2)
-    squares += np.float32(1)
-    np.maximum(squares, 0, out=squares)
-    np.square(squares, out=squares)
-    difference *= squares
+def count(other: Plane, own: Plane, unit: float, result: Values, space: Workspace) -> None:
+    """Fill `result` with what counts of each difference: all of small ones, less of larger ones,
+    nothing from TOLERANCE on.
+
+    Source: Tukey's biweight, as in Holland and Welsch, "Robust regression using iteratively
+    reweighted least-squares" (1977), for the falling weight of differences.
+    """
+    if own.dtype == np.uint8:
+        short = space.array("difference", own.shape, np.int8)  # beyond 127 it stays 127
+        cv2.subtract(other, own, dst=short, dtype=cv2.CV_8S)
+        cv2.LUT(short.view(np.uint8), COUNTED, dst=result)
+        return
+    cv2.subtract(other, own, dst=result, dtype=cv2.CV_32F)
+    result *= biweight(result, TOLERANCE * unit)
 
 
-def amend(change: Values, seen: Values, how: Amounts, limit: float, result: Values) -> None:
-    """So much of the change's detail and of its rest as is to be made, and no more than the limit;
-    nothing where no neighbour was `seen`."""
+def biweight(difference: Values, tolerance: float) -> Values:
+    """How much a difference counts: 1 where there is none, 0 from the tolerance on."""
+    left: Values = np.maximum(1 - (difference * np.float32(1 / tolerance)) ** 2, 0)
+    return left * left
+
+
+BYTES = np.arange(256).astype(np.int8).astype(np.float32)
+COUNTED = BYTES * biweight(BYTES, TOLERANCE)
+"""What counts of a difference of 8-bit codes, for each of its bytes."""
+
+
+def part(change: Values, how: Amounts, result: Values) -> None:
+    """Fill `result` with so much of the change's detail and of its rest as is to be made."""
     kernel = np.outer(SMOOTH, SMOOTH) * np.float32(how.rest - how.detail)
     kernel[1, 1] += np.float32(how.detail)
     cv2.filter2D(change, -1, kernel, dst=result, borderType=cv2.BORDER_REFLECT_101)
-    result *= seen > 0
-    np.clip(result, -limit, limit, out=result)
 
 
-def add(own: Values, change: Values, result: Plane, top: float) -> None:
-    """Fill `result` with the sum, rounded to codes."""
-    change += own
-    np.rint(change, out=change)
-    np.clip(change, 0, top, out=change)
-    result[:] = change
+def add(own: Plane, change: Values, result: Plane, top: float) -> None:
+    """Fill `result` with the sum, rounded to codes up to `top`."""
+    kind = cv2.CV_8U if own.dtype == np.uint8 else cv2.CV_16U
+    cv2.add(own, change, dst=result, dtype=kind)
+    if top < np.iinfo(own.dtype).max:
+        np.minimum(result, own.dtype.type(top), out=result)

@@ -21,8 +21,8 @@ def blend_graph(form: FrameFormat, scale: int, neighbours: int) -> ModelProto:
     `form` is the large frames' format, without its chroma.
 
     Shapes: `plane` (1, 1, h, w) and `others` (k, 1, h, w), codes as float32; `flow` (k, 2, h /
-    scale, w / scale), small pixels; `shares` (k, 1, any, any), a neighbour's weight divided by 1
-    and all of them; `detail` and `rest` (1), the Amounts. Gives `blended` (1, 1, h, w), codes as
+    scale, w / scale), small pixels; `shares` (k, 1, any, any), each neighbour's share of a
+    sample; `detail` and `rest` (1), the Amounts. Gives `blended` (1, 1, h, w), codes as
     float32.
     """
     return Builder(form, scale, neighbours).model()

@@ -11,7 +11,8 @@ import numpy as np
 from vsr.errors import UsageError
 from vsr.frame import Frame, FrameFormat, Plane
 from vsr.pipeline.enlarge import Enlarged
-from vsr.pipeline.temporal.blend import amounts, blend_frame
+from vsr.pipeline.temporal.amounts import amounts
+from vsr.pipeline.temporal.blend import blend_frame
 from vsr.pipeline.temporal.cuts import is_cut
 from vsr.pipeline.temporal.motion import LEAST, Luma, Search
 from vsr.pipeline.temporal.weights import Neighbour, look_both_ways
@@ -62,7 +63,7 @@ class Window:
             )
         self.form = replace(form, width=form.width * scale, height=form.height * scale)
         self.scale, self.strength, self.radius = scale, strength, radius
-        self.search, self.space = Search(), Workspace()
+        self.search, self.space = Search(refine=radius > 1), Workspace()
         self.frames: deque[Seen] = deque()
         self.place = 0
 
