@@ -38,7 +38,7 @@ NETWORK = network(NODES, {"wide": WIDE, "back": BACK})
 """64 channels that do nothing but take memory: 117 MiB for a whole frame."""
 
 
-def build(form: FrameFormat, batch: int) -> Engine:
+def build(form: FrameFormat, batch: int, verdict: str | None = None) -> Engine:
     settings = EngineSettings(backend=BACKEND, device="cpu", precision="fp32", batch=batch)
     return build_engine(NETWORK, form, settings)
 

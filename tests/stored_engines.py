@@ -13,7 +13,8 @@ KEY = EngineKey(
     driver="580.65.06",
     precision="fp16",
     shapes="y=1x1x360x640, uv=1x2x180x320",
-    options="level 3",
+    optimization_level=3,
+    workspace=0,
     title="fast_x2 640x360 yuv420p",
 )
 PLAN = b"plan" * 1000

@@ -49,6 +49,7 @@ def test_a_recipe_has_a_format_for_each_size(tmp_path: Path) -> None:
     settings = found.settings("cuda:1")
     assert (settings.backend, settings.device) == ("tensorrt", "cuda:1")
     assert (settings.precision, settings.batch) == ("auto", 0)
+    assert (settings.optimization_level, settings.workspace) == (None, None)
 
 
 def test_all_words_of_a_recipe_are_heeded(tmp_path: Path) -> None:
@@ -56,6 +57,8 @@ def test_all_words_of_a_recipe_are_heeded(tmp_path: Path) -> None:
         precision = "fp16"
         tile = 256
         batch = 4
+        optimization_level = 5
+        workspace = 2
         depth = 10
         chroma = "422"
         color_matrix = "bt2020"
@@ -66,6 +69,8 @@ def test_all_words_of_a_recipe_are_heeded(tmp_path: Path) -> None:
     assert found.formats == [FrameFormat(256, 256, 10, "422", "bt2020", True, "topleft")]
     assert found.settings("auto").precision == "fp16"
     assert found.settings("auto").batch == 4
+    assert found.settings("auto").optimization_level == 5
+    assert found.settings("auto").workspace == 2
 
 
 @pytest.mark.parametrize(
@@ -82,6 +87,10 @@ def test_all_words_of_a_recipe_are_heeded(tmp_path: Path) -> None:
         (LEAST + "tile = 16", "tile 16 is too small; 32 is the least"),
         (ANY + "batch = -1", "a batch of -1 frames is nothing to compute"),
         (ANY + 'batch = "2"', "'batch' is '2', not a whole number"),
+        (ANY + "optimization_level = 6", "optimization level 6 is not between 0 and 5"),
+        (ANY + "optimization_level = 2.5", "'optimization_level' is 2.5, not a whole number"),
+        (ANY + "workspace = -1", "a workspace of -1 GiB is not between 0 and 1024"),
+        (ANY + 'workspace = "1 GiB"', "'workspace' is '1 GiB', not a number"),
         (ANY + 'precision = "half"', "'precision' is 'half'; it may be auto, fp32, bf16"),
         (ANY + 'chroma = "411"', "'chroma' is '411'; it may be 420, 422, 444, gray"),
         (ANY + "fps = 25", "it says 'fps'; a recipe has batch, chroma, chroma_location"),
@@ -148,8 +157,9 @@ def test_list_looks_into_another_folder(store: EngineStore, tmp_path: Path) -> N
 
 def test_info_tells_all_of_an_engine_by_the_beginning_of_its_name(store: EngineStore) -> None:
     ran = vsr_here("engine", "info", "fast_x2")
-    for word in (KEY.graph, KEY.runtime, KEY.device, KEY.driver, KEY.shapes, KEY.options):
+    for word in (KEY.graph, KEY.runtime, KEY.device, KEY.driver, KEY.shapes):
         assert word in ran.words
+    assert "optimization level: 3\n" in ran.words
     assert json.loads(vsr_here("engine", "info", "fast_x2", "--json").words)["vsr"]
     ran = vsr_here("engine", "info", "slow")
     assert ran.err == "vsr: no engine 'slow'; vsr engine list shows which there are\n"

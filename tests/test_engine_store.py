@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from runs import mounted
 from stored_engines import KEY, PLAN, Builder, plan_of
 
 from vsr.backends.base import OutOfMemoryError
@@ -28,7 +30,8 @@ def store(tmp_path: Path) -> EngineStore:
 
 def test_each_word_of_the_identity_makes_another_engine() -> None:
     for name in (field.name for field in fields(KEY) if field.name != "title"):
-        other = replace(KEY, **{name: "other"})
+        changed: dict[str, Any] = {name: "other"}
+        other = replace(KEY, **changed)
         assert other != KEY
         assert other.digest != KEY.digest
         assert other.stem != KEY.stem
@@ -63,6 +66,53 @@ def test_another_engine_is_built_beside_it(store: EngineStore) -> None:
     assert other.get(store, replace(KEY, driver="581")) == b"other"
     assert other.builds == 1
     assert len(store.entries()) == 2
+
+
+def built_at(store: EngineStore, level: int, workspace: int = 0, day: int = 1) -> EngineKey:
+    """An engine that was built so on a day of 2026's January."""
+    key = replace(KEY, optimization_level=level, workspace=workspace)
+    Builder().get(store, key)
+    manifest = plan_of(store, key).with_suffix(".json")
+    facts = json.loads(manifest.read_text()) | {"built": f"2026-01-{day:02}T00:00:00+00:00"}
+    manifest.write_text(json.dumps(facts))
+    return key
+
+
+def test_who_does_not_say_how_takes_the_engine_that_was_built_with_most_pains(
+    store: EngineStore,
+) -> None:
+    assert store.built_as(KEY, None, None) == KEY
+    built_at(store, 1, day=9)
+    for day in range(1, 5):
+        newest = built_at(store, 5, workspace=day << 20, day=day)
+        assert store.built_as(KEY, None, None) == newest
+    built_at(store, 3, day=9)
+    assert store.built_as(KEY, None, None) == newest
+    assert store.built_as(replace(KEY, driver="581"), None, None) == replace(KEY, driver="581")
+
+
+def test_who_says_how_gets_no_other(store: EngineStore) -> None:
+    patient, built = built_at(store, 5, workspace=1 << 30), built_at(store, 1)
+    wanted = replace(KEY, optimization_level=4)
+    assert store.built_as(wanted, 4, None) == wanted
+    assert store.built_as(KEY, None, 0) == built
+    assert store.built_as(replace(KEY, optimization_level=5), 5, None) == patient
+    assert store.built_as(replace(KEY, optimization_level=5), 5, 0).workspace == 0
+
+
+def test_an_engine_that_cannot_be_kept_is_used_all_the_same_and_that_is_said(
+    tmp_path: Path,
+) -> None:
+    """As where the disk is full, when minutes have gone into the build."""
+    with mounted(tmp_path / "small", "size=16k") as folder:
+        store, builder = EngineStore(folder), Builder(b"x" * 100_000)
+        assert builder.get(store) == builder.plan
+        [words] = builder.told
+        assert words == (
+            f"engine {KEY.stem} cannot be kept in {folder} (No space left on device), and is used "
+            "this once; VSR_ENGINES names another folder"
+        )
+        assert [path.suffix for path in folder.iterdir()] == [".lock"]
 
 
 def test_the_manifest_tells_all_there_is_to_know(store: EngineStore) -> None:

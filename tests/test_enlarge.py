@@ -22,6 +22,7 @@ class CountingEngine:
     scale = 2
     device = "CPU"
     description = "numpy"
+    verdict: str | None = None
 
     def __init__(self, depth: int) -> None:
         self.depth, self.notes = depth, list[str]()

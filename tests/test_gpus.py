@@ -13,9 +13,16 @@ from small_networks import noise
 
 from vsr.backends import gpus
 from vsr.backends.base import BackendReport, OutOfMemoryError
-from vsr.backends.gpus import Gpu, gpu_names, nvidia_gpus, parse_nvidia_smi
-from vsr.backends.select import BACKENDS, build_engine, candidates, expects_gpu
-from vsr.cli.doctor import gpu_lines
+from vsr.backends.gpus import Gpu, Load, gpu_load, gpu_names, nvidia_gpus, parse_nvidia_smi
+from vsr.backends.hints import advised
+from vsr.backends.select import (
+    BACKENDS,
+    backend_for_pictures,
+    build_engine,
+    candidates,
+    expects_gpu,
+)
+from vsr.cli.doctor import cache_words, gpu_lines
 from vsr.errors import BackendError
 from vsr.frame import FrameFormat
 from vsr.networks.classical import classical
@@ -189,8 +196,59 @@ def test_doctor_tells_of_each_gpu_what_works_on_it_and_why_not(driver: Path) -> 
     of_gpu = lines[first + 1 : first + 1 + len(BACKENDS)]
     assert of_gpu[0].startswith("  tensorrt: not usable; ")
     assert of_gpu[1].startswith("  torch: not usable; ")
-    assert of_gpu[2] == "  engines in the cache: 0, 0.0 MB"
+    assert of_gpu[2].startswith("  engines in the cache: ")
+    assert "  the fastest; wants NVIDIA's driver, CUDA's compiler (nvcc)" in ran.words
     assert json.dumps(ran.words).count("this is what --backend auto uses") == 1
+
+
+def test_doctor_says_what_a_gpu_does_now(driver: Path) -> None:
+    program = driver.parent / "nvidia-smi"
+    program.write_text(
+        "#!/bin/sh\n[ $1 = --query-gpu=utilization.gpu,memory.used ] && echo 7, 2048"
+    )
+    program.chmod(0o755)
+    assert gpu_load(0) == Load(7, 2048)
+    assert "  now: 7 % busy, 2.0 GiB in use\n" in vsr_here("doctor").words
+    program.write_text("#!/bin/sh\necho '[N/A], [N/A]'")
+    assert gpu_load(0) is None
+
+
+def test_doctor_says_where_engines_are_kept_and_how_much_room_there_is(tmp_path: Path) -> None:
+    told = cache_words(tmp_path / "not" / "yet" / "there")
+    assert told.startswith(f"engines are kept in {tmp_path}/not/yet/there, ")
+    assert told.endswith(" GB free")
+
+
+# What to do about a failure.
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("libcuda.so.1: cannot open shared object file: No such file", "driver is not installed"),
+        ("CUDA failed: cuInit failed: no CUDA-capable device is detected", "nvidia-smi shows"),
+        ("CUDA failed: cuDevicePrimaryCtxRetain failed: out of memory", "what else uses the GPU"),
+        ("CUDA initialization failure with error: 35. Please check", "install a newer driver"),
+        ("CUDA initialization failure with error: 2. Please check", "what else uses the GPU"),
+        ("cuInit failed: system has unsupported display driver / cuda", "restart the machine"),
+        ("all CUDA-capable devices are busy or unavailable", "another program has the GPU"),
+        ("No module named 'pycuda'; pip install 'vsr[tensorrt]'", "compiled at installation"),
+    ],
+)
+def test_a_failure_that_is_known_comes_with_what_to_do(message: str, hint: str) -> None:
+    told = advised(message)
+    assert told.startswith(f"{message}; ")
+    assert hint in told[len(message) :]
+    assert advised(told) == told
+
+
+def test_other_failures_are_left_as_they_are() -> None:
+    assert advised("CUDA failed: invalid argument") == "CUDA failed: invalid argument"
+
+
+def test_pictures_of_many_sizes_are_no_work_for_tensorrt(driver: Path) -> None:
+    """Which would build an engine for each."""
+    assert backend_for_pictures() in ("torch", "openvino")
 
 
 def test_a_gpu_that_a_backend_lists_works() -> None:

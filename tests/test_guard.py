@@ -36,6 +36,7 @@ class OnnxEngine:
     """ONNX's own reference implementation as an engine: slow, and fp16 where the graph says so."""
 
     depth, device = 1, "CPU"
+    verdict: str | None = None
 
     def __init__(self, network: Network, form: FrameFormat, precision: str) -> None:
         self.model, self.format, self.scale = frame_graph(network, form), form, network.scale

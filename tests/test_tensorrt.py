@@ -8,6 +8,7 @@ import pytest
 import reference
 from small_networks import largest_difference, natural, network, node, noise, random_network
 
+from vsr.backends.base import Building
 from vsr.backends.select import reports
 from vsr.errors import BackendError
 from vsr.frame import FrameFormat
@@ -49,10 +50,14 @@ def test_batches_in_fp16_are_within_two_codes(batch: int, depth: int) -> None:
 def test_an_engine_is_built_once_and_found_again(own_engines: Path) -> None:
     from vsr.backends.trt import TensorRtEngine, prepare
 
-    told: list[float] = []
-    key = prepare(random_network(), FORM, FP16, on_progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] <= 1
+    told: list[Building] = []
+    key = prepare(random_network(), FORM, FP16, on_build=told.append)
+    shares = [building.share for building in told]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert {(building.engine, building.device) for building in told} == {
+        (f"{key.title} fp16", key.device)
+    }
     built = {path: path.stat().st_mtime_ns for path in own_engines.glob("*.json")}
     assert [path.stem for path in built] == [key.stem]
     with TensorRtEngine(random_network(), FORM, FP16) as engine:

@@ -194,6 +194,15 @@ def test_a_name_is_there_and_takes_what_it_is_given(trt: ModuleType, use: Use) -
 # What our own classes are to TensorRT.
 
 
+def test_that_cuda_cannot_start_is_kept_though_it_is_but_a_warning(log: ModuleType) -> None:
+    kept = log.Log()
+    kept.log(log.trt.ILogger.WARNING, "Unable to determine GPU memory usage")
+    kept.log(log.trt.ILogger.WARNING, "CUDA initialization failure with error: 35. Please check")
+    words = str(kept.failure("cannot start"))
+    assert "cannot start: CUDA initialization failure with error: 35" in words
+    assert "; install a newer driver of NVIDIA's" in words
+
+
 def test_the_log_keeps_errors_only_and_gives_the_reason_once(log: ModuleType) -> None:
     kept = log.Log()
     assert isinstance(kept, log.trt.ILogger)
@@ -241,6 +250,20 @@ def test_the_monitor_has_tensorrts_methods_and_goes_on(log: ModuleType) -> None:
     assert told == [0.5, 0.625, 0.75, 0.875, 1.0, 1.0]
 
 
+def test_what_is_raised_meanwhile_ends_the_build_and_is_kept(log: ModuleType) -> None:
+    """Ctrl-C above all: no error may go through TensorRT's own code."""
+
+    def interrupted(share: float) -> None:
+        raise KeyboardInterrupt
+
+    monitor = log.Progress(interrupted)
+    monitor.phase_start("build", None, 2)
+    assert monitor.step_complete("build", 0) is False
+    assert isinstance(monitor.failure, KeyboardInterrupt)
+    monitor.tell = lambda share: None
+    assert monitor.step_complete("build", 1) is False
+
+
 # What happens where TensorRT cannot start.
 
 
@@ -273,12 +296,10 @@ def test_sizes_with_one_value_are_written_into_the_graph(build: ModuleType) -> N
     onnx.checker.check_model(sized, full_check=True)
 
 
-def test_shapes_and_options_in_words_tell_one_engine_from_another(build: ModuleType) -> None:
+def test_shapes_in_words_tell_one_engine_from_another(build: ModuleType) -> None:
     fixed = build.fixed({"y": (1, 1, 36, 64)})["y"]
     assert str(fixed) == "1x1x36x64"
     assert str(build.Sizes((1, 1), (1, 2), (1, 3))) == "1x1..1x2..1x3"
-    assert str(build.BuildOptions(fp16=True)) == "level 3"
-    assert str(build.BuildOptions(True, 5, 1 << 30)) == "level 5, workspace 1073741824"
 
 
 TOLD_8_6 = """{"Layers": [

@@ -66,7 +66,7 @@ def openvino(network: Network, form: FrameFormat) -> Engine:
 
 
 def tiled(network: Network, form: FrameFormat, tile: int) -> TiledEngine:
-    return TiledEngine(lambda part, batch: openvino(network, part), network, form, tile)
+    return TiledEngine(lambda part, *_: openvino(network, part), network, form, tile)
 
 
 NETWORKS = {
@@ -154,7 +154,7 @@ class Device:
     built: list[tuple[int, int]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
-    def build(self, form: FrameFormat, batch: int) -> Engine:
+    def build(self, form: FrameFormat, batch: int, verdict: str | None) -> Engine:
         self.built.append((form.width, form.height))
         self.batches.append(batch)
         if self.when == "build":
@@ -172,6 +172,7 @@ class ScarceEngine:
     scale = 2
     depth = 3
     device = description = "scarce"
+    verdict: str | None = None
 
     def __init__(self, owner: Device, form: FrameFormat) -> None:
         self.owner, self.format = owner, form

@@ -12,6 +12,9 @@ DEFAULT_MODEL = "fast-video"
 MOST_THREADS = 16
 """Of an encoder: x265 takes no more, and the others gain little."""
 
+MOST_WORKSPACE = 1024
+"""GiB; more than any GPU has."""
+
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 
@@ -68,6 +71,15 @@ class EngineSettings:
     """Side of a tile in small pixels; 0: whole frames where memory allows."""
     batch: int = 0
     """Frames that are computed together; 0: as the backend likes best."""
+    optimization_level: int | None = None
+    """How long TensorRT searches when it builds an engine, 0 to 5; None: 3, or as what is built
+    already was."""
+    workspace: float | None = None
+    """GiB that one layer of a TensorRT engine may use beside its planes; 0: all that there is;
+    None: that, or as what is built already was."""
+    verdict: str | None = None
+    """What fp16 was found to need in an earlier part of the job, as `vsr.backends.verdict` has it;
+    None: that is still to be found out."""
 
     def __post_init__(self) -> None:
         if self.batch < 0:
@@ -76,6 +88,12 @@ class EngineSettings:
             raise UsageError(f"{self.threads} threads is nothing to compute with")
         if self.tile and self.tile < 32:
             raise UsageError(f"tile {self.tile} is too small; 32 is the least")
+        if self.optimization_level is not None and not 0 <= self.optimization_level <= 5:
+            raise UsageError(f"optimization level {self.optimization_level} is not between 0 and 5")
+        if self.workspace is not None and not 0 <= self.workspace <= MOST_WORKSPACE:
+            raise UsageError(
+                f"a workspace of {self.workspace:g} GiB is not between 0 and {MOST_WORKSPACE}"
+            )
 
 
 @dataclass(frozen=True)

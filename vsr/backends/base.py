@@ -18,6 +18,7 @@ Raises: OutOfMemoryError from the constructor, `start` or `result`; the engine i
 use, and no frame is lost: the caller still has it. BackendError for all else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -49,6 +50,9 @@ class Engine(Protocol):
     """Backend, device and precision in a few words, for people."""
     notes: list[str]
     """What there is to say of how it came about and fares, one sentence each."""
+    verdict: str | None
+    """What fp16 was found to need, as `EngineSettings.verdict`; empty while that is open; None
+    where nothing has to be found out. Whoever sets it settles it."""
 
     def start(self, frame: Frame) -> Pending: ...
 
@@ -57,6 +61,29 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Building:
+    """How far an engine is that is being built."""
+
+    engine: str
+    """Network, size and precision, for people."""
+    device: str
+    share: float
+    """What is done of it, 0 to 1; 1 when it is ready."""
+    seconds: float
+    """Since it was begun."""
+    note: str = ""
+    """What there is to say of it at this moment, such as that another process builds it."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate; None as long as too little is done for one."""
+        return self.seconds * (1 - self.share) / self.share if self.share > 0.02 else None
+
+
+OnBuild = Callable[[Building], None]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import pycuda.driver as driver
 
 from vsr.backends.base import OutOfMemoryError
 from vsr.backends.gpus import DRIVER, kernel_driver
+from vsr.backends.hints import advised
 from vsr.errors import BackendError
 
 NON_BLOCKING = 1
@@ -35,7 +36,7 @@ def translated() -> Iterator[None]:
     except driver.Error as error:
         short = isinstance(error, driver.MemoryError)
         kind = OutOfMemoryError if short else BackendError
-        raise kind(f"CUDA failed: {error}") from error
+        raise kind(advised(f"CUDA failed: {error}")) from error
 
 
 class Gpu:

@@ -10,6 +10,7 @@ DRIVER = Path("/proc/driver/nvidia")
 """Where the kernel driver tells of itself on Linux."""
 
 QUERY = ("name", "uuid", "compute_cap", "memory.total", "driver_version")
+LOAD = ("utilization.gpu", "memory.used")
 
 SECONDS = 20
 """How long nvidia-smi may take; a GPU that has fallen off the bus lets it wait."""
@@ -35,6 +36,16 @@ class Gpu:
         return ", ".join([self.name, *facts])
 
 
+@dataclass(frozen=True)
+class Load:
+    """What a GPU does at this moment, for all programs together."""
+
+    busy: float
+    """Percent of the last fraction of a second in which it computed."""
+    memory_mib: int
+    """In use."""
+
+
 def gpu_names(driver: Path | None = None) -> list[str]:
     """The names of the GPUs, at next to no cost where the kernel tells them."""
     found = from_kernel(driver or DRIVER) or from_nvidia_smi()
@@ -45,6 +56,11 @@ def nvidia_gpus(driver: Path | None = None) -> list[Gpu]:
     """The GPUs, by whoever tells most: NVML where nvidia-ml-py is installed, else nvidia-smi, else
     the kernel."""
     return from_nvml() or from_nvidia_smi() or from_kernel(driver or DRIVER)
+
+
+def gpu_load(index: int) -> Load | None:
+    """What the GPU of this number does; None where nobody tells."""
+    return load_from_nvml(index) or load_from_nvidia_smi(index)
 
 
 def from_kernel(driver: Path) -> list[Gpu]:
@@ -78,15 +94,26 @@ def kernel_driver(driver: Path) -> str | None:
 
 
 def from_nvidia_smi() -> list[Gpu]:
+    return parse_nvidia_smi(ask_nvidia_smi(*QUERY))
+
+
+def load_from_nvidia_smi(index: int) -> Load | None:
+    busy, _, memory = ask_nvidia_smi(*LOAD, options=("-i", str(index))).partition(",")
+    known = busy.strip().isdigit() and memory.strip().isdigit()
+    return Load(float(busy), int(memory)) if known else None
+
+
+def ask_nvidia_smi(*query: str, options: tuple[str, ...] = ()) -> str:
+    """One line a GPU; nothing where there is no such program, or it fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
-    words = [program, f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader,nounits"]
+        return ""
+    words = [program, f"--query-gpu={','.join(query)}", "--format=csv,noheader,nounits", *options]
     try:
         ran = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    return parse_nvidia_smi(ran.stdout) if ran.returncode == 0 else []
+        return ""
+    return ran.stdout if ran.returncode == 0 else ""
 
 
 def parse_nvidia_smi(text: str) -> list[Gpu]:
@@ -122,6 +149,20 @@ def from_nvml() -> list[Gpu]:
     except pynvml.NVMLError:
         return []
     return found
+
+
+def load_from_nvml(index: int) -> Load | None:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
+        busy = pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu
+        return Load(float(busy), int(pynvml.nvmlDeviceGetMemoryInfo(gpu).used) // 2**20)
+    except pynvml.NVMLError:
+        return None
 
 
 def text_of(word: str | bytes) -> str:

@@ -5,6 +5,9 @@ some pictures and not on others. So the first frame, and the first one with deta
 compared with what the processor makes of a tile of them in fp32. Where they differ the engine is
 built again: with its features made smaller, which changes nothing but their range; else with the
 layers that go too far in fp32; else in fp32 altogether. What was done is said in `notes`.
+
+A job of many parts and runs has to be of one mind: what was found is its `verdict`. An engine that
+is given one computes in those types, still looks, and refuses to go on where they will not do.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ from typing import Self
 from vsr.backends.base import Engine, Pending
 from vsr.backends.probe import Probe, find_tile
 from vsr.backends.ranges import largest_values
+from vsr.backends.verdict import Verdict, parse_verdict
 from vsr.errors import BackendError, UsageError
 from vsr.frame import Frame, FrameFormat
-from vsr.networks.half import FP16_MAX, half
+from vsr.networks.half import FP16_MAX
 from vsr.networks.network import Network
-from vsr.networks.rescale import rescaled
 
 HEADROOM = 8
 """How much larger than on the tile a film's numbers may become elsewhere."""
@@ -38,16 +41,30 @@ class GuardedEngine:
     `vsr.backends.base`. In fp32 it is just the engine that `build` makes.
     """
 
-    def __init__(self, build: Build, network: Network, form: FrameFormat, precision: str) -> None:
+    def __init__(
+        self,
+        build: Build,
+        network: Network,
+        form: FrameFormat,
+        precision: str,
+        verdict: str | None = None,
+    ) -> None:
         self.build, self.network, self.format, self.scale = build, network, form, network.scale
         self.notes: list[str] = []
-        self.unchecked = -1.0 if precision == "fp16" else math.inf  # the detail that is too little
+        self.verdict: str | None = None
+        self.unchecked = math.inf  # the detail that is too little
         if precision == "fp16":
+            types = parse_verdict(verdict) if verdict else Verdict()
             try:
-                network = half(network)
+                network, precision = types.applied(network), types.precision
             except UsageError as error:
                 self.notes.append(f"computed in fp32: {error}")
-                precision, self.unchecked = "fp32", math.inf
+                precision = "fp32"
+            else:
+                self.verdict = verdict or ""
+                self.unchecked = math.inf if types.fp32 else -1.0
+                if types != Verdict():
+                    self.notes.append(f"computed in {precision}, as when the job was begun")
         self.adopt(build(network, precision))
 
     def adopt(self, engine: Engine) -> None:
@@ -69,35 +86,44 @@ class GuardedEngine:
         result = self.engine.start(frame).result()
         gap = probe.difference(result)
         if gap <= probe.tolerance:
+            if self.unchecked == math.inf:
+                self.verdict = self.verdict or str(Verdict())
             return Done(result)
         self.unchecked = math.inf
-        for network, precision in self.remedies(probe):
+        if self.verdict:
+            begun = parse_verdict(self.verdict).precision
+            raise BackendError(
+                f"fp16 is off by {gap:.0f} codes with {self.network.name} here, and the job was "
+                f"begun in {begun}; begin it anew with --precision fp32 --restart"
+            )
+        for types, network in self.remedies(probe):
             self.notes.append(
                 f"fp16 is off by {gap:.0f} codes with {self.network.name} on this film: "
-                f"computed in {precision}"
+                f"computed in {types.precision}"
             )
             self.engine.close()
-            self.adopt(self.build(network, precision))
+            self.adopt(self.build(network, types.precision))
             result = self.engine.start(frame).result()
             gap = probe.difference(result)
             if gap <= probe.tolerance:
+                self.verdict = str(types)
                 return Done(result)
         raise BackendError(
             f"{self.description} is off by {gap:.0f} codes from what the processor computes; "
             "choose --backend openvino, and report this"
         )
 
-    def remedies(self, probe: Probe) -> Iterator[tuple[Network, str]]:
-        """What to build instead, and how it is called: the fastest first."""
+    def remedies(self, probe: Probe) -> Iterator[tuple[Verdict, Network]]:
+        """The types to compute in instead, and the network in them: the fastest first."""
         peaks = largest_values(self.network, probe.form, probe.frame)
         highest = max(peaks.values(), default=0.0)
         if FP16_MAX / HEADROOM < highest < math.inf:
-            factor = 2 ** math.ceil(math.log2(highest * HEADROOM / FP16_MAX))
+            smaller = Verdict(factor=2 ** math.ceil(math.log2(highest * HEADROOM / FP16_MAX)))
             with suppress(UsageError):
-                yield half(rescaled(self.network, factor)), f"fp16, features / {factor}"
-            keep = too_large(self.network, peaks)
-            yield half(self.network, keep), f"fp16, {len(keep)} layers in fp32"
-        yield self.network, "fp32"
+                yield smaller, smaller.applied(self.network)
+            mixed = Verdict(keep=tuple(sorted(too_large(self.network, peaks))))
+            yield mixed, mixed.applied(self.network)
+        yield Verdict(fp32=True), self.network
 
     def close(self) -> None:
         self.engine.close()

@@ -14,17 +14,19 @@ import numpy as np
 import openvino as ov
 import platformdirs
 
-from vsr.backends.base import BackendReport, OutOfMemoryError, Pending
+from vsr.backends.base import BackendReport, OnBuild, OutOfMemoryError, Pending
 from vsr.errors import BackendError
 from vsr.frame import Frame, FrameFormat
 from vsr.graph import frame_graph
 from vsr.networks.network import Network
+from vsr.processor import CPUINFO, processor_flags
 from vsr.settings import EngineSettings
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
-"""Linux's names of the extensions that have them. Source: arch/x86/include/asm/cpufeatures.h."""
+"""Linux's names of the extensions with instructions that multiply and add 8-bit numbers, VNNI and
+AMX."""
 
 
 def report() -> BackendReport:
@@ -60,17 +62,9 @@ def precisions_of(core: ov.Core, device: str) -> list[str]:
     return found
 
 
-def has_dot_products(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has instructions that multiply and add 8-bit numbers, VNNI or AMX.
-
-    Only Linux on x86 says so; anywhere else this is False.
-    """
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return False
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return not DOT_PRODUCTS.isdisjoint(flags.split())
+def has_dot_products(cpuinfo: Path = CPUINFO) -> bool:
+    """Whether the processor has them; only Linux on x86 says so, anywhere else this is False."""
+    return not DOT_PRODUCTS.isdisjoint(processor_flags(cpuinfo))
 
 
 def fastest_float(able: list[str]) -> str:
@@ -96,9 +90,18 @@ def choose_precision(
 
 
 class OpenVinoEngine:
-    """A frame graph compiled by OpenVINO; keeps the contract of `vsr.backends.base`."""
+    """A frame graph compiled by OpenVINO; keeps the contract of `vsr.backends.base`. That takes a
+    second or less, so that `on_build` has nothing to be told."""
 
-    def __init__(self, network: Network, form: FrameFormat, settings: EngineSettings) -> None:
+    verdict: str | None = None
+
+    def __init__(
+        self,
+        network: Network,
+        form: FrameFormat,
+        settings: EngineSettings,
+        on_build: OnBuild | None = None,
+    ) -> None:
         core = ov.Core()
         device = "CPU" if settings.device == "auto" else settings.device.upper()
         if device not in core.available_devices:

@@ -35,8 +35,10 @@ class EngineKey:
     driver: str
     precision: str
     shapes: str
-    options: str
-    """What the builder was told, in words."""
+    optimization_level: int
+    """How long the runtime searched when it was built, 0 to 5."""
+    workspace: int
+    """Bytes that one layer may use beside its planes; 0: all that there are."""
     title: str = field(default="", compare=False)
     """For people, and no part of the identity: fast_x2 640x360 yuv420p."""
 

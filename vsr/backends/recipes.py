@@ -6,6 +6,8 @@
     sizes = ["640x360", "1920x1080"]         # of the films, or
     tile = 256                               # the side of a tile, for films of any size
     batch = 1                                # frames computed together
+    optimization_level = 3                   # 0 to 5: how long TensorRT searches
+    workspace = 0                            # GiB that one layer may use; 0: all there is
     depth = 8                                # bits; this and the following are the films'
     chroma = "420"
     color_matrix = "bt709"
@@ -19,7 +21,7 @@ precision, auto.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,7 +39,12 @@ OF_FILMS: dict[str, tuple[object, ...]] = {
 """Word of a film's format -> what it may be."""
 
 
-KINDS = {str: "a text", int: "a whole number"}
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "network": ((str,), "a text"),
+    **dict.fromkeys(("scale", "tile", "batch", "optimization_level"), ((int,), "a whole number")),
+    "workspace": ((int, float), "a number"),
+}
+"""Word -> the types that it may have, and how to say that."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class Recipe:
     sizes: tuple[str, ...] = ()
     tile: int = 0
     batch: int = 0
+    optimization_level: int | None = None
+    workspace: float | None = None
     film: tuple[tuple[str, Any], ...] = ()
     """The words of the films' format that are given."""
 
@@ -60,7 +69,14 @@ class Recipe:
         return [FrameFormat(*parse_size(size), **dict(self.film)) for size in sizes]
 
     def settings(self, device: str) -> EngineSettings:
-        return EngineSettings("tensorrt", device, self.precision, batch=self.batch)
+        return EngineSettings(
+            "tensorrt",
+            device,
+            self.precision,
+            batch=self.batch,
+            optimization_level=self.optimization_level,
+            workspace=self.workspace,
+        )
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -86,9 +102,9 @@ def checked(words: dict[str, Any]) -> Recipe:
     for word in ("network", "scale"):
         if word not in words:
             raise UsageError(f"it does not say '{word}'")
-    for word, kind in (("network", str), ("scale", int), ("tile", int), ("batch", int)):
-        if type(words.get(word, kind())) is not kind:
-            raise UsageError(f"'{word}' is {words[word]!r}, not {KINDS[kind]}")
+    for word, (kinds, spoken) in KINDS.items():
+        if word in words and type(words[word]) not in kinds:
+            raise UsageError(f"'{word}' is {words[word]!r}, not {spoken}")
     for word, allowed in {**OF_FILMS, "precision": get_args(Precision)}.items():
         if word in words and words[word] not in allowed:
             choices = ", ".join(str(choice).lower() for choice in allowed)
@@ -100,7 +116,7 @@ def checked(words: dict[str, Any]) -> Recipe:
         parse_size(size)
     film = tuple((word, words.pop(word)) for word in OF_FILMS if word in words)
     recipe = Recipe(**{**words, "sizes": tuple(sizes)}, film=film)
-    EngineSettings(tile=recipe.tile, batch=recipe.batch)  # has its own word on what is too small
+    replace(recipe.settings("auto"), tile=recipe.tile)  # raises what is wrong
     return recipe
 
 

@@ -2,9 +2,11 @@
 
 import importlib
 import sys
+from collections.abc import Collection
 
-from vsr.backends.base import BackendReport, Engine, OutOfMemoryError
+from vsr.backends.base import BackendReport, Engine, OnBuild, OutOfMemoryError
 from vsr.backends.gpus import gpu_names
+from vsr.backends.hints import advised
 from vsr.errors import BackendError, UsageError
 from vsr.frame import FrameFormat
 from vsr.networks.network import Network
@@ -25,10 +27,16 @@ EXTRAS = {"tensorrt": "tensorrt", "torch": "cuda"}
 """Backend -> the extra of this package that brings it."""
 
 
-def build_engine(network: Network, form: FrameFormat, settings: EngineSettings) -> Engine:
+def build_engine(
+    network: Network,
+    form: FrameFormat,
+    settings: EngineSettings,
+    on_build: OnBuild | None = None,
+) -> Engine:
     """An engine of the backend that the settings name; of the first that can run for `auto`.
 
-    Where it computes on the processor of a machine with an NVIDIA GPU, its first note says why.
+    `on_build` is told how far it is, where that takes a while. Where it computes on the processor
+    of a machine with an NVIDIA GPU, its first note says why.
 
     Raises UsageError for a name that is none, BackendError with every reason where none can run,
     OutOfMemoryError where one can, but not with frames of this size.
@@ -38,7 +46,7 @@ def build_engine(network: Network, form: FrameFormat, settings: EngineSettings) 
     reasons: list[str] = []
     for name in names:
         try:
-            built = make(name, network, form, settings)
+            built = make(name, network, form, settings, on_build)
         except OutOfMemoryError:
             raise
         except ImportError as error:
@@ -54,9 +62,16 @@ def build_engine(network: Network, form: FrameFormat, settings: EngineSettings) 
     raise BackendError(f"no backend can run here ({'; '.join(reasons)})")
 
 
-def make(name: str, network: Network, form: FrameFormat, settings: EngineSettings) -> Engine:
+def make(
+    name: str,
+    network: Network,
+    form: FrameFormat,
+    settings: EngineSettings,
+    on_build: OnBuild | None,
+) -> Engine:
     module, engine = BACKENDS[name]
-    built: Engine = getattr(importlib.import_module(module), engine)(network, form, settings)
+    kind = getattr(importlib.import_module(module), engine)
+    built: Engine = kind(network, form, settings, on_build)
     return built
 
 
@@ -78,10 +93,18 @@ def expects_gpu(settings: EngineSettings) -> bool:
     return candidates(settings, bool(gpu_names()))[0] in FOR_GPUS and settings.device != "cpu"
 
 
+def backend_for_pictures() -> str:
+    """What enlarges pictures that all have other sizes: not TensorRT, which would build an engine
+    for each of them, for minutes."""
+    if not gpu_names():
+        return "auto"
+    return next((r.name for r in reports(("torch",)) if r.usable and r.automatic), "openvino")
+
+
 def why_not_imported(name: str, error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError) and name in EXTRAS:
-        return f"{error}; pip install 'vsr[{EXTRAS[name]}]'"
-    return str(error)
+        return advised(f"{error}; pip install 'vsr[{EXTRAS[name]}]'")
+    return advised(str(error))
 
 
 def idle_gpus(gpus: list[str], settings: EngineSettings, reasons: list[str]) -> str:
@@ -93,10 +116,12 @@ def idle_gpus(gpus: list[str], settings: EngineSettings, reasons: list[str]) -> 
     return f"NOT on the GPU ({', '.join(gpus)}) but on the processor: {why}"
 
 
-def reports() -> list[BackendReport]:
-    """Every backend, usable or not."""
+def reports(names: Collection[str] | None = None) -> list[BackendReport]:
+    """Every backend, or those that are named, usable or not."""
     found = []
     for name, (module, _) in BACKENDS.items():
+        if names is not None and name not in names:
+            continue
         try:
             found.append(importlib.import_module(module).report())
         except ImportError as error:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -65,29 +66,25 @@ class EngineStore:
                     tell(f"engine {key.stem}: {reason}; it is built again")
             began = time.monotonic()
             plan = build()
-            path = self.folder / f"{key.stem}.plan"
-            with translated(path):
-                write(path, key, plan, time.monotonic() - began)
             try:
-                return self.load(key, load)
+                write(self.folder / f"{key.stem}.plan", key, plan, time.monotonic() - began)
+            except OSError as error:
+                tell(
+                    f"engine {key.stem} cannot be kept in {self.folder} ({error.strerror}), and is "
+                    f"used this once; {FOLDER_VARIABLE} names another folder"
+                )
+            try:
+                return loaded(key, plan, load)
             except Unusable as reason:
                 raise BackendError(f"engine {key.stem}, just built: {reason}") from reason
 
     def load(self, key: EngineKey, load: Load[T]) -> T:
         """Raises Unusable."""
         entry = self.find(key)
-        plan = read_plan(entry)
-        try:
-            loaded = load(plan)
-        except OutOfMemoryError:
-            raise
-        except BackendError as error:
-            raise Unusable(str(error)) from error
-        if loaded is None:
-            raise Unusable(f"{key.runtime} does not take it")
+        engine = loaded(key, read_plan(entry), load)
         with suppress(OSError):  # a folder that may only be read does as well
             os.utime(entry.plan)
-        return loaded
+        return engine
 
     def find(self, key: EngineKey) -> Entry:
         """The entry of this key, its plan not looked at. Raises Unusable."""
@@ -117,6 +114,22 @@ class EngineStore:
             except OSError:
                 pass  # files cannot be locked here; at worst it is built twice
             yield
+
+    def built_as(
+        self, key: EngineKey, optimization_level: int | None, workspace: int | None
+    ) -> EngineKey:
+        """The key of the engine that does for this one, whatever the builder was told where None
+        is given here: of those there are, the one of the highest level, the newest; else `key`."""
+        there = [
+            entry
+            for entry in self.entries()
+            if replace(entry.key, optimization_level=0, workspace=0)
+            == replace(key, optimization_level=0, workspace=0)
+            and optimization_level in (None, entry.key.optimization_level)
+            and workspace in (None, entry.key.workspace)
+        ]
+        best = max(there, key=lambda e: (e.key.optimization_level, e.built), default=None)
+        return key if best is None else best.key
 
     def entries(self) -> list[Entry]:
         """All engines with a manifest that can be read, by name."""
@@ -161,9 +174,24 @@ def default_folder() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("vsr")) / "engines"
 
 
+def loaded(key: EngineKey, plan: bytes, load: Load[T]) -> T:
+    """The engine in a plan. Raises Unusable where its runtime does not take it."""
+    try:
+        engine = load(plan)
+    except OutOfMemoryError:
+        raise
+    except BackendError as error:
+        raise Unusable(str(error)) from error
+    if engine is None:
+        raise Unusable(f"{key.runtime} does not take it")
+    return engine
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from error
+        raise StoreError(
+            f"{path}: {error.strerror or error}; {FOLDER_VARIABLE} names another folder for engines"
+        ) from error

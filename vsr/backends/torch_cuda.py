@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from vsr.backends.base import BackendReport
+from vsr.backends.base import BackendReport, OnBuild
 from vsr.backends.guard import GuardedEngine
+from vsr.backends.hints import advised
 from vsr.backends.torch_runner import TorchRunner, first_line, spoken
 from vsr.errors import BackendError
 from vsr.frame import FrameFormat
@@ -35,11 +36,11 @@ def why_no_gpu() -> str:
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         return ""
     if torch.version.cuda is None:
-        return f"torch {torch.__version__} is built without CUDA"
+        return f"torch {torch.__version__} is built without CUDA; pytorch.org has one with it"
     try:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
-        return f"torch {torch.__version__}: {first_line(error)}"
+        return advised(f"torch {torch.__version__}: {first_line(error)}")
     return f"torch {torch.__version__} for CUDA {torch.version.cuda} finds none"
 
 
@@ -81,13 +82,20 @@ def choose_precision(device: str, network: Network, form: FrameFormat, wanted: s
 class TorchEngine(GuardedEngine):
     """A frame graph in torch; keeps the contract of `vsr.backends.base`, but that on the processor
     `start` computes. In fp16 its first frames are held against fp32, see `vsr.backends.guard`.
+    Nothing is built beforehand that `on_build` could be told of.
     """
 
-    def __init__(self, network: Network, form: FrameFormat, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        network: Network,
+        form: FrameFormat,
+        settings: EngineSettings,
+        on_build: OnBuild | None = None,
+    ) -> None:
         device = find_device(settings.device, automatic=settings.backend == "auto")
 
         def build(network: Network, precision: str) -> TorchRunner:
             return TorchRunner(network, form, device, precision, settings)
 
         precision = choose_precision(spoken(device), network, form, settings.precision)
-        super().__init__(build, network, form, precision)
+        super().__init__(build, network, form, precision, settings.verdict)

@@ -11,6 +11,7 @@ from typing import Self
 import torch
 
 from vsr.backends.base import OutOfMemoryError, Pending
+from vsr.backends.hints import advised
 from vsr.backends.torch_graph import TorchGraph
 from vsr.backends.torch_lanes import CudaLane, Lane, PlainLane, Streams
 from vsr.errors import BackendError
@@ -34,6 +35,8 @@ class TorchRunner:
     """Keeps the contract of `vsr.backends.base`. Computes in the types of the network's graph,
     which `precision` names.
     """
+
+    verdict: str | None = None
 
     def __init__(
         self,
@@ -124,8 +127,9 @@ class TorchRunner:
                 raise
             reason = first_line(error)
             if isinstance(error, MemoryError) or any(w in reason for w in WORDS_OF_NEED):
-                raise OutOfMemoryError(f"{self.description} is out of memory ({reason})") from error
-            raise BackendError(f"{self.description} failed: {reason}") from error
+                short = f"{self.description} is out of memory ({reason})"
+                raise OutOfMemoryError(short) from error
+            raise BackendError(advised(f"{self.description} failed: {reason}")) from error
         finally:
             torch.set_num_threads(threads)
 

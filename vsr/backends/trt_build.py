@@ -5,6 +5,7 @@ Written against TensorRT 8.6, 10 and 11: names of tensors, not numbers of bindin
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,6 @@ class BuildOptions:
     workspace: int = 0
     """Bytes that one layer may use beside its tensors; 0: all that the GPU has."""
 
-    def __str__(self) -> str:
-        limit = f", workspace {self.workspace}" if self.workspace else ""
-        return f"level {self.optimization_level}{limit}"
-
 
 def build_plan(
     graph: ModelProto,
@@ -74,13 +71,14 @@ def build_plan(
 
     What `timing_cache` holds of earlier builds makes this one shorter; it is added to.
 
-    Raises OutOfMemoryError where the GPU has too little memory, BackendError for all else.
+    Raises OutOfMemoryError where the GPU has too little memory, BackendError for all else, and what
+    `on_progress` raises, Ctrl-C among it, which ends the build.
     """
     builder = new_builder()
     network, *kept = parse(builder, graph, shapes)
     config = configure(builder, network, shapes, options)
-    monitor = None if on_progress is None else Progress(on_progress)
-    if monitor is not None and hasattr(config, "progress_monitor"):
+    monitor = Progress(on_progress or (lambda share: None))  # without which Ctrl-C would wait
+    if hasattr(config, "progress_monitor"):
         config.progress_monitor = monitor
     cache = config.create_timing_cache(timing_cache.read_bytes() if timing_cache.exists() else b"")
     if cache is None or not config.set_timing_cache(cache, False):  # another GPU's, or damaged
@@ -88,10 +86,13 @@ def build_plan(
         config.set_timing_cache(cache, False)
     LOG.errors.clear()
     plan = builder.build_serialized_network(network, config)
+    if monitor.failure is not None:
+        raise monitor.failure
     if plan is None:
         raise LOG.failure("cannot build an engine")
     cache = config.get_timing_cache()
-    replace_bytes(timing_cache, bytes(cache.serialize()))
+    with suppress(OSError):  # it only helps; that the plan cannot be written either is said
+        replace_bytes(timing_cache, bytes(cache.serialize()))
     del kept
     built = bytes(plan)
     if options.fp16:

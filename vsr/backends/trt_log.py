@@ -9,6 +9,7 @@ from typing import Any
 import tensorrt as trt
 
 from vsr.backends.base import OutOfMemoryError
+from vsr.backends.hints import advised
 from vsr.errors import BackendError
 
 OnProgress = Callable[[float], None]
@@ -22,15 +23,18 @@ Monitor: Any = getattr(trt, "IProgressMonitor", object)
 
 
 class Log(trt.ILogger):  # type: ignore[misc]
-    """Keeps the errors: TensorRT's calls give None or False, and tell only their logger why."""
+    """Keeps the errors: TensorRT's calls give None or False, and tell only their logger why. That
+    CUDA cannot start is no more than a warning to it."""
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)
         self.errors: list[str] = []
 
     def log(self, severity: Any, msg: str) -> None:
-        if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-            self.errors.append(" ".join(msg.split()))
+        words = " ".join(msg.split())
+        failed = severity == trt.ILogger.WARNING and "failure" in words
+        if failed or severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+            self.errors.append(words)
 
     def failure(self, what: str) -> BackendError:
         """The error for a call that failed, with the reason that was given since the last one."""
@@ -38,7 +42,7 @@ class Log(trt.ILogger):  # type: ignore[misc]
         reason = (short or self.errors or ["it gave no reason"])[0]
         self.errors.clear()
         kind = OutOfMemoryError if short else BackendError
-        return kind(f"TensorRT {trt.__version__} {what}: {reason}")
+        return kind(advised(f"TensorRT {trt.__version__} {what}: {reason}"))
 
 
 def is_short_of_memory(message: str) -> bool:
@@ -50,19 +54,28 @@ LOG = Log()
 
 
 class Progress(Monitor):  # type: ignore[misc]
-    """Tells the share of a build that is done. Called from TensorRT's own threads."""
+    """Tells the share of a build that is done. Called by TensorRT, maybe from its own threads.
+
+    What `tell` raises cannot go through TensorRT: it ends the build, and is kept as `failure`. So
+    is Ctrl-C, since the thread that builds runs nothing else of Python's.
+    Source of that way: NVIDIA/TensorRT, samples/python/simple_progress_monitor.
+    """
 
     def __init__(self, tell: OnProgress) -> None:
         Monitor.__init__(self)
         self.tell, self.phases = tell, Phases()
+        self.failure: BaseException | None = None
 
     def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
         self.phases.begin(phase_name, parent_phase, num_steps)
 
     def step_complete(self, phase_name: str, step: int) -> bool:
-        self.phases.step(phase_name, step)
-        self.tell(self.phases.share())
-        return True  # go on
+        try:
+            self.phases.step(phase_name, step)
+            self.tell(self.phases.share())
+        except BaseException as error:  # noqa: BLE001 (raised again by who builds)
+            self.failure = self.failure or error
+        return self.failure is None  # whether to go on
 
     def phase_finish(self, phase_name: str) -> None:
         self.phases.end(phase_name)

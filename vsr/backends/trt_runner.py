@@ -26,6 +26,8 @@ class Runner:
     `shapes` are the inputs', `words` name backend, device and precision.
     """
 
+    verdict: str | None = None
+
     def __init__(
         self, gpu: Gpu, load: Load, shapes: Shapes, form: FrameFormat, scale: int, words: str
     ) -> None:

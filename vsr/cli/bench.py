@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vsr.cli.options import Precision
+from vsr.cli.options import Precision, parse_size
 from vsr.errors import UsageError
 from vsr.settings import DEFAULT_MODEL, EncoderSettings, EngineSettings, UpscaleSettings
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "scene.mkv"
 
+Models = Annotated[
+    list[str] | None,
+    typer.Option("-m", "--model", help=f"As for upscale; repeatable. [{DEFAULT_MODEL}]"),
+]
 OpenCvModel = Annotated[
     Path | None, typer.Option(help="Also time OpenCV's dnn_superres with this KIND_x2.pb.")
 ]
@@ -25,8 +30,15 @@ OpenCvModel = Annotated[
 
 def bench(
     clip: Annotated[Path, typer.Option(help="What to work on.")] = SAMPLE,
-    model: Annotated[str, typer.Option("-m", "--model", help="As for upscale.")] = DEFAULT_MODEL,
-    backend: Annotated[str, typer.Option(help="As for upscale.")] = "auto",
+    models: Models = None,
+    scale: Annotated[int, typer.Option("-x", "--scale", help="The factor.")] = 2,
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option("--size", help="Take the clip to this size first, 1280x720; repeatable."),
+    ] = None,
+    backends: Annotated[
+        list[str] | None, typer.Option("--backend", help="As for upscale; repeatable. [auto]")
+    ] = None,
     device: Annotated[str, typer.Option(help="As for upscale.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="As for upscale.")] = Precision.auto,
     threads: Annotated[int, typer.Option(help="As for upscale.")] = 0,
@@ -37,29 +49,59 @@ def bench(
     frames: Annotated[int, typer.Option(help="Repeat the clip to this many frames.")] = 600,
     runs: Annotated[int, typer.Option(help="Medians over so many runs.")] = 3,
     opencv_model: OpenCvModel = None,
-    torch: Annotated[bool, typer.Option(help="Also time a plain torch loop.")] = False,
+    torch: Annotated[
+        bool, typer.Option(help="Also time a plain torch loop; in fp16 where there is CUDA.")
+    ] = False,
+    torch_compile: Annotated[
+        bool, typer.Option("--torch-compile", help="Also the same through torch.compile.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build engines anew, to know how long that takes.")
+    ] = False,
+    floor: Annotated[
+        bool,
+        typer.Option("--floor", help="Also the least that a frame can take here; needs torch."),
+    ] = False,
 ) -> None:
-    """Time every stage alone, and the whole from file to file."""
+    """Time every stage alone, and the whole from file to file.
+
+    Of several models, sizes or backends all combinations are timed, into one table.
+    """
     if not clip.is_file():
         raise UsageError(f"{clip}: no such file; name a film with --clip")
     from vsr.report.bench import bench as measure
 
-    engine = EngineSettings(backend, device, precision.value, threads, batch=batch)
     encoder = EncoderSettings(codec, crf, preset)
-    rivals = make_rivals(model, opencv_model, torch)
-    report = measure(clip, model, engine, encoder, frames, runs, rivals)
-    print_table(report)
-    print(json.dumps({**asdict(report), "share": report.share}))
+    pixels = [parse_size(size) for size in sizes] if sizes else [None]
+    reports = []
+    for model, size, backend in product(models or [DEFAULT_MODEL], pixels, backends or ["auto"]):
+        engine = EngineSettings(backend, device, precision.value, threads, batch=batch)
+        rivals = make_rivals(model, scale, opencv_model, torch, torch_compile)
+        report = measure(
+            *(clip, model, engine, encoder, frames, runs, rivals),
+            *(scale, size, rebuild, floor),
+        )
+        reports.append(report)
+        print_table(report)
+    if len(reports) > 1:
+        print_summary(reports)
+    for report in reports:
+        shares = {"share": report.share, "floor_share": report.floor_share}
+        print(json.dumps({**asdict(report), **shares}))
 
 
-def make_rivals(model: str, opencv_model: Path | None, torch: bool) -> "list[Rival]":
+def make_rivals(
+    model: str, scale: int, opencv_model: Path | None, torch: bool, torch_compile: bool
+) -> "list[Rival]":
     from vsr.report.rivals import opencv_rival, torch_rival
 
     rivals = []
     if opencv_model is not None:
         rivals.append(opencv_rival(opencv_model))
     if torch:
-        rivals.append(torch_rival(model, 2))
+        rivals.append(torch_rival(model, scale))
+    if torch_compile:
+        rivals.append(torch_rival(model, scale, compiled=True))
     return rivals
 
 
@@ -78,8 +120,43 @@ def print_table(report: "BenchReport") -> None:
         print(f"| {rival.name}, file to file | | {rival.fps:.1f} (vsr: {times:.1f} times) |")
     print(
         f"\npeak memory {report.peak_memory_mib:.0f} MiB, "
-        f"{report.processor_seconds:.1f} s of processor time for {report.frames} frames\n"
+        f"{report.processor_seconds:.1f} s of processor time for {report.frames} frames"
     )
+    print(f"from the command to a file of one frame: {report.start_seconds:.2f} s")
+    if report.build_seconds is not None:
+        print(f"the engine was built in {report.build_seconds:.0f} s before")
+    if report.gpu_busy is not None and report.gpu_memory_mib is not None:
+        print(f"GPU: {report.gpu_busy:.0f} % busy, {report.gpu_memory_mib:.0f} MiB")
+    if report.floor is not None and report.floor_share is not None:
+        least = report.floor
+        print(
+            f"floor: {least.milliseconds:.2f} ms a frame, by {least.operations / 1e9:.1f} G "
+            f"operations, {least.matmul_rate / 1e12:.2f} T/s and {least.copy_rate / 1e9:.0f} GB/s "
+            f"as measured; the engine's speed is {100 * report.floor_share:.0f} % of that"
+        )
+    print()
+
+
+def print_summary(reports: "list[BenchReport]") -> None:
+    """One line for each that was measured."""
+    print(
+        "| network | size | engine | engine alone, frames/s | whole, frames/s | GPU busy | "
+        "GPU memory, MiB | built in, s | start, s | of the floor |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for report in reports:
+        share = report.floor_share
+        facts = [
+            *(report.network, report.size, report.engine),
+            *(f"{report.engine_fps:.1f}", f"{report.whole_fps:.1f}"),
+            "" if report.gpu_busy is None else f"{report.gpu_busy:.0f} %",
+            "" if report.gpu_memory_mib is None else f"{report.gpu_memory_mib:.0f}",
+            "" if report.build_seconds is None else f"{report.build_seconds:.0f}",
+            f"{report.start_seconds:.2f}",
+            "" if share is None else f"{100 * share:.0f} %",
+        ]
+        print(f"| {' | '.join(facts)} |")
+    print()
 
 
 def compare(

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vsr.errors import BackendError, UsageError
+from vsr.settings import EngineSettings
 
 if TYPE_CHECKING:
+    from vsr.backends.base import Building
     from vsr.backends.plan_file import Entry
 
 engine = typer.Typer(
@@ -37,6 +39,13 @@ Into = Annotated[
 def build(
     recipes: Annotated[list[Path], typer.Argument(help="Recipes, such as engines/*.toml.")],
     device: Annotated[str, typer.Option(help="cuda:N, or a GPU's UUID.")] = "auto",
+    optimization_level: Annotated[
+        int | None, typer.Option(help="0 to 5: how long TensorRT searches. [the recipe's, or 3]")
+    ] = None,
+    workspace: Annotated[
+        float | None,
+        typer.Option(help="GiB that a layer may use; 0: all. [the recipe's, or all]"),
+    ] = None,
     into: Into = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,6 +53,9 @@ def build(
     from vsr.backends.recipes import read_recipe
     from vsr.networks.catalog import find_network
 
+    EngineSettings(
+        optimization_level=optimization_level, workspace=workspace
+    )  # raises what is wrong
     wanted = [read_recipe(path) for path in recipes]
     networks = [find_network(recipe.network, Fraction(recipe.scale)) for recipe in wanted]
     prepare = tensorrt().prepare
@@ -52,8 +64,15 @@ def build(
     for recipe, network in zip(wanted, networks, strict=True):
         for form in recipe.formats:
             began = time.monotonic()
-            title = f"{network.name} x{network.scale} {form.width}x{form.height} {form.pix_fmt}"
-            key = prepare(network, form, recipe.settings(device), show.say, show.progress(title))
+            settings = recipe.settings(device)
+            if optimization_level is not None:
+                settings = replace(settings, optimization_level=optimization_level)
+            if workspace is not None:
+                settings = replace(settings, workspace=workspace)
+            try:
+                key = prepare(network, form, settings, on_build=show.built)
+            finally:
+                show.close()
             show.done(key.stem, time.monotonic() - began)
 
 
@@ -71,29 +90,26 @@ def tensorrt() -> Any:
 
 
 class Line:
-    """Shows what is built: lines for people, on a terminal with a percentage, or for machines."""
+    """Shows what is built: lines for people, on a terminal with a bar, or for machines."""
 
     def __init__(self, as_json: bool) -> None:
+        from tqdm import tqdm
+
+        from vsr.cli.building import BuildDisplay
+
         self.as_json = as_json
-        self.live = sys.stderr.isatty() and not as_json
+        self.people = BuildDisplay(sys.stderr.isatty(), tqdm.write)
 
-    def say(self, words: str) -> None:
-        print(json.dumps({"event": "note", "message": words}) if self.as_json else words)
+    def built(self, building: Building) -> None:
+        if not self.as_json:
+            self.people.show(building)
+        elif building.note or building.share in (0, 1):
+            print(json.dumps({"event": "build", **asdict(building)}), flush=True)
 
-    def progress(self, title: str) -> Any:
-        began = time.monotonic()
-
-        def show(share: float) -> None:
-            if self.live and share > 0.02:
-                left = (time.monotonic() - began) * (1 - share) / share
-                words = f"\r{title}: {100 * share:3.0f} %, {left:.0f} s left  "
-                print(words, end="", file=sys.stderr, flush=True)
-
-        return show
+    def close(self) -> None:
+        self.people.close()
 
     def done(self, stem: str, seconds: float) -> None:
-        if self.live:
-            print("\r", end="", file=sys.stderr)
         facts = {"event": "ready", "engine": stem, "seconds": round(seconds, 1)}
         print(json.dumps(facts) if self.as_json else f"{stem}: ready after {seconds:.1f} s")
 

@@ -1,7 +1,6 @@
 """vsr frontier"""
 
 import json
-import re
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vsr.cli.options import parse_size
 from vsr.errors import MissingPackageError, UsageError
 
 
@@ -21,6 +21,8 @@ def frontier(
     ],
     scale: Annotated[int, typer.Option("-x", "--scale", help="The factor.")] = 2,
     size: Annotated[str, typer.Option(help="Of the small frames that are timed.")] = "640x360",
+    backend: Annotated[str, typer.Option(help="As for upscale; what is timed.")] = "auto",
+    device: Annotated[str, typer.Option(help="As for upscale; what is timed.")] = "auto",
     runs: Annotated[int, typer.Option(help="How often every model has its turn.")] = 9,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the results here, JSON lines.")
@@ -40,7 +42,7 @@ def frontier(
     from vsr.report.frontier import find_benchmarks, find_candidates, find_frontier, table
 
     benchmarks = find_benchmarks(data)
-    candidates = find_candidates(models, scale)
+    candidates = find_candidates(models, scale, backend, device)
     results = find_frontier(candidates, benchmarks, FrameFormat(width, height), runs)
     print(f"x{scale}, {size}, {runs} runs in turn; the frontier is by {next(iter(benchmarks))}\n")
     print(table(results))
@@ -50,11 +52,3 @@ def frontier(
         from vsr.report.frontier_plot import draw_frontier
 
         draw_frontier(results, f"x{scale}, {size}").savefig(plot)
-
-
-def parse_size(word: str) -> tuple[int, int]:
-    """Width and height. Raises UsageError."""
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", word)
-    if found is None or not all(2 <= int(side) <= 16384 for side in found.groups()):
-        raise UsageError(f"'{word}' is no size; say 640x360")
-    return int(found[1]), int(found[2])

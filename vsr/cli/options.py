@@ -1,6 +1,9 @@
 """The command line's words that can be chosen from."""
 
+import re
 from enum import Enum
+
+from vsr.errors import UsageError
 
 
 class Deinterlace(str, Enum):
@@ -25,3 +28,11 @@ class Style(str, Enum):
     bar = "bar"
     json = "json"
     none = "none"
+
+
+def parse_size(word: str) -> tuple[int, int]:
+    """Width and height. Raises UsageError."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", word)
+    if found is None or not all(2 <= int(side) <= 16384 for side in found.groups()):
+        raise UsageError(f"'{word}' is no size; say 640x360")
+    return int(found[1]), int(found[2])

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from vsr.backends.base import Building
+from vsr.cli.building import BuildDisplay
 from vsr.cli.options import Style
 from vsr.pipeline.progress import Progress, Start, UpscaleReport
 
@@ -17,6 +19,10 @@ EVERY = 0.5
 
 class Display(Protocol):
     """Shows one job."""
+
+    def built(self, building: Building) -> None:
+        """How far an engine is that has to be built before the job starts, or meanwhile."""
+        ...
 
     def started(self, start: Start) -> None: ...
 
@@ -45,7 +51,13 @@ class TextDisplay:
     def __init__(self, show_bar: bool, quiet: bool) -> None:
         self.show_bar, self.quiet = show_bar, quiet
         self.bar: tqdm[Any] | None = None
+        self.builds = BuildDisplay(show_bar, self.say)
         self.said: list[str] = []
+
+    def built(self, building: Building) -> None:
+        if building.note:
+            self.said.append(building.note)
+        self.builds.show(building)
 
     def started(self, start: Start) -> None:
         small, large = start.info.format, start.large.format
@@ -54,9 +66,10 @@ class TextDisplay:
         if start.found:
             total = f" of {start.total}" if start.total else ""
             self.say(f"{source}: going on at frame {start.first}{total}")
-        self.said = list(start.notes)
         for note in start.notes:
-            self.say(f"{source}: {note}")
+            if note not in self.said:
+                self.say(f"{source}: {note}")
+        self.said += start.notes
         self.say(f"{source}: {small.width}x{small.height} {start.info.codec}{rate}")
         self.say(f"  {start.network} on {start.engine}")
         self.say(f"  -> {output}: {large.width}x{large.height} {start.encoder}")
@@ -81,6 +94,7 @@ class TextDisplay:
         for note in report.notes:
             if note not in self.said:
                 self.say(f"  note: {note}")
+        self.said.clear()
         checked = "verified" if report.verified else "not verified"
         repeated = f", {report.repeated} repeated" if report.repeated else ""
         fps = (report.frames - report.found) / report.seconds
@@ -97,24 +111,31 @@ class TextDisplay:
         print(f"vsr: {len(failed)} of {films} films failed: {', '.join(failed)}", file=sys.stderr)
 
     def close(self) -> None:
+        self.builds.close()
         if self.bar is not None:
             self.bar.close()
             self.bar = None
 
     def say(self, line: str) -> None:
         if not self.quiet:
-            print(line, file=sys.stderr)
+            tqdm.write(line, file=sys.stderr)
 
 
 class JsonDisplay:
-    """One JSON object a line: events start, progress, done, error.
+    """One JSON object a line: events build, start, progress, done, error.
 
-    Progress comes every half second, and once when the last frame is done.
+    Progress comes every half second, and once when the last frame is done; that of a build so, too.
     """
 
     def __init__(self) -> None:
         self.shown = 0.0
         self.pending: Progress | None = None
+        self.build_shown = 0.0
+
+    def built(self, building: Building) -> None:
+        if not building.seconds - self.build_shown < EVERY or building.share in (0, 1):
+            self.emit("build", build_fields(building))
+            self.build_shown = 0.0 if building.share == 1 else building.seconds
 
     def started(self, start: Start) -> None:
         self.shown, self.pending = 0.0, None
@@ -150,6 +171,11 @@ class JsonDisplay:
     def emit(self, event: str, fields: dict[str, Any]) -> None:
         line = json.dumps({"event": event, **fields}, default=plain)
         print(line, file=sys.stderr, flush=True)
+
+
+def build_fields(building: Building) -> dict[str, Any]:
+    """For a JSON line."""
+    return {**asdict(building), "seconds_left": building.seconds_left}
 
 
 def spoken(path: str, way: str) -> str:

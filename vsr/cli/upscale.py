@@ -152,7 +152,14 @@ def run_one(
         display.progressed(progress)
 
     try:
-        report = run(film, output, settings=settings, on_progress=progressed, on_start=started)
+        report = run(
+            film,
+            output,
+            settings=settings,
+            on_progress=progressed,
+            on_start=started,
+            on_build=display.built,
+        )
     finally:
         display.close()
     kept.set(0, None)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.backends.select import build_engine
+from vsr.backends.select import backend_for_pictures, build_engine
 from vsr.errors import UsageError
 from vsr.frame import Frame, FrameFormat
 from vsr.media.pictures import YCC, YCC_OFFSET
@@ -76,7 +76,8 @@ def enlarge_all(
     else:
         form = FrameFormat(width, height, depth=16, chroma="444", color_matrix="bt601")
         frames = [deep_frame(picture) for picture in pictures]
-    with build_engine(network, form, EngineSettings(precision=precision)) as engine:
+    settings = EngineSettings(backend_for_pictures(), precision=precision)
+    with build_engine(network, form, settings) as engine:
         pending = [engine.start(frame) for frame in frames]
         large = [each.result() for each in pending]
     return [frame.y for frame in large] if network.channels == 1 else [*map(shallow_rgb, large)]

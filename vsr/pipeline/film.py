@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vsr.backends.base import OnBuild
 from vsr.errors import UsageError
 from vsr.frame import Frame, VideoInfo
 from vsr.media.encoder import large_info
@@ -30,8 +31,9 @@ class UpscaledFilm:
             for frame in film:
                 print(frame.pts * film.info.time_base, film.rgb(frame).shape)
 
-    `temporal` makes neighbouring frames agree, 0 to 1, as `UpscaleSettings` says. It can be gone
-    through once. Raises what `upscale` raises, and leaves nothing open.
+    `temporal` makes neighbouring frames agree, 0 to 1, as `UpscaleSettings` says. `on_build` is
+    told how far an engine is that has to be built first. The film can be gone through once. Raises
+    what `upscale` raises, and leaves nothing open.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class UpscaledFilm:
         engine: EngineSettings = EngineSettings(),  # noqa: B008 (frozen)
         temporal: float = 0.0,
         temporal_radius: int = 1,
+        on_build: OnBuild | None = None,
     ) -> None:
         settings = UpscaleSettings(temporal=temporal, temporal_radius=temporal_radius)
         self.steady = find_stage(settings)
@@ -55,7 +58,9 @@ class UpscaledFilm:
                     f"{model} enlarges by {network.scale} here, not by {scale}; "
                     "vsr.upscale makes any size"
                 )
-            self.engine = opening.enter_context(open_engine(network, form, engine))
+            self.engine = opening.enter_context(
+                open_engine(network, form, engine, on_build=on_build)
+            )
             self.stack = opening.pop_all()
         size = form.width * network.scale, form.height * network.scale
         self.info: VideoInfo = large_info(self.reader.info, *size)

@@ -16,14 +16,16 @@ import numpy as np
 
 from vsr.backends.base import Engine, OutOfMemoryError, Pending
 from vsr.backends.cut import CHROMA_REACH, Cut, places_of, round_up
+from vsr.backends.verdict import Verdict, parse_verdict
 from vsr.errors import InputError
 from vsr.frame import Frame, FrameFormat, Plane
 from vsr.networks.network import Network
 
 SHORT = "memory ran out"
 
-Build = Callable[[FrameFormat, int], Engine]
-"""Format of the tiles, and how many are computed together -> engine."""
+Build = Callable[[FrameFormat, int, str | None], Engine]
+"""Format of the tiles, how many are computed together, and the verdict, if there is one, as in
+`EngineSettings` -> engine."""
 
 
 def cuts(length: int, tile: int, overlap: int, places: int = 2) -> list[Cut]:
@@ -70,11 +72,17 @@ class TiledEngine:
     """
 
     def __init__(
-        self, build: Build, network: Network, form: FrameFormat, tile: int, batch: int = 0
+        self,
+        build: Build,
+        network: Network,
+        form: FrameFormat,
+        tile: int,
+        batch: int = 0,
+        verdict: str | None = None,
     ) -> None:
         self.build, self.network, self.format = build, network, form
         self.scale = network.scale
-        self.tile, self.batch = tile, batch
+        self.tile, self.batch, self.verdict = tile, batch, verdict
         self.engines: dict[tuple[int, int], Engine] = {}
         self.notes: list[str] = []
         self.lay_out()
@@ -101,19 +109,35 @@ class TiledEngine:
             try:
                 for height, width in sorted(sizes, reverse=True):
                     form = replace(self.format, width=width, height=height)
-                    engine = self.engines[height, width] = self.build(form, self.batch)
+                    engine = self.build(form, self.batch, self.verdict)
+                    self.engines[height, width] = engine
                     self.notes += [note for note in engine.notes if note not in self.notes]
                     engine.notes = self.notes  # what it still has to say goes there, too
             except MemoryError as error:
                 self.shrink(error)
             else:
                 break
+        self.describe()
+
+    def describe(self) -> None:
+        """Take over what there is to know of the engines of now."""
         one = next(iter(self.engines.values()))
         tiles = len(self.cuts)
-        self.device, self.kind = one.device, one.description
+        self.device, self.kind, self.verdict = one.device, one.description, one.verdict
         self.depth = one.depth if tiles == 1 else 1
-        words = one.description
-        self.description = words if tiles == 1 else f"{words}, {tiles} tiles of {self.tile}"
+        self.description = self.kind if tiles == 1 else f"{self.kind}, {tiles} tiles of {self.tile}"
+
+    def settle(self, frame: Frame) -> None:
+        """Let the engines find out by this frame what fp16 needs; all keep to it from now on."""
+        self.start(frame).result()
+        found = {parse_verdict(e.verdict or str(Verdict())) for e in self.engines.values()}
+        self.verdict = str(max(found, key=lambda verdict: verdict.severity))
+        if len(found) > 1:
+            self.close()
+            self.lay_out()
+        for engine in self.engines.values():
+            engine.verdict = self.verdict
+        self.describe()
 
     def shrink(self, error: MemoryError) -> None:
         """Halve the batch or, where that is one frame, the tile; raise OutOfMemoryError where it

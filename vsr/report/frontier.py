@@ -43,9 +43,13 @@ class Candidate:
     name: str
     network: Network
     precision: Precision
+    backend: str = "auto"
+    device: str = "auto"
+    """What it is timed on."""
 
     def build(self, form: FrameFormat) -> Engine:
-        return build_engine(self.network, form, EngineSettings(precision=self.precision))
+        settings = EngineSettings(self.backend, self.device, self.precision)
+        return build_engine(self.network, form, settings)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,9 @@ class Result:
     """Whether no other is both as fast and as good."""
 
 
-def find_candidates(models: Sequence[str], scale: int) -> list[Candidate]:
+def find_candidates(
+    models: Sequence[str], scale: int, backend: str = "auto", device: str = "auto"
+) -> list[Candidate]:
     """The models: what `vsr upscale -m` takes, then @ and a precision, or else auto's choice.
 
     Raises UsageError where there is no such model or precision, or it enlarges by another factor.
@@ -85,7 +91,7 @@ def find_candidates(models: Sequence[str], scale: int) -> list[Candidate]:
         if network.scale != scale:
             raise UsageError(f"{model} enlarges by {network.scale}, not by {scale}")
         unique = name if short.count(name) == 1 else model
-        candidates.append(Candidate(unique, network, precisions[precision]))
+        candidates.append(Candidate(unique, network, precisions[precision], backend, device))
     return candidates
 
 
