@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from runs import mounted
 
 from vsr.errors import StoreError
 from vsr.media.chunk import Chunk
-from vsr.pipeline.store import MIGRATIONS, Job, Store
+from vsr.pipeline.store import CANCELLED, DONE, FAILED, MIGRATIONS, Job, Outcome, Store
 
 PLAN = {"encoder.crf": "18", "source": "ein «Film»"}
 
@@ -91,6 +92,130 @@ def test_a_job_is_removed_with_all_that_was_done_of_it(path: Path) -> None:
         assert store.jobs() == []
         assert store.chunks(job) == []
         assert store.attempts(job) == []
+
+
+def outcome(state: str = DONE) -> Outcome:
+    return Outcome(
+        state=state,
+        ended=1e9,
+        tries=2,
+        source_sha256="ab",
+        sha256="cd",
+        size=10**10,
+        mtime_ns=10**18,
+        frames=5,
+        film_seconds=0.2,
+        seconds=1.5,
+        warnings=("«one»", "two"),
+    )
+
+
+def test_how_a_film_ended_is_on_record_apart_from_its_plan(path: Path) -> None:
+    with Store(path) as store:
+        one, other = begun(store, "one.mkv"), begun(store, "other.mkv")
+        store.settle(one, replace(outcome(), state=FAILED, error="broke", lasting=True))
+        store.finish(one, outcome())
+        assert store.outcome(one) == outcome()
+        assert store.outcomes() == {one.id: outcome()}
+        assert store.outcome(other) is None
+        store.reopen(one)
+        assert store.outcomes() == {}
+        job = store.job("one.mkv")
+        assert job is not None
+        assert job.finished is None
+
+
+def test_a_job_is_planned_anew_in_its_own_place(path: Path) -> None:
+    with Store(path) as store:
+        job = begun(store)
+        store.begin(job, 0, "process 1")
+        store.expect(job, 99)
+        new = store.replan(job, "other.mkv", {"a": "b"})
+        assert (new.id, new.source, new.plan, new.frames) == (job.id, "other.mkv", {"a": "b"}, 99)
+        assert len(store.attempts(new)) == 1
+        store.amend(new, {"a": "c"})
+        assert store.job("out.mkv") == replace(new, plan={"a": "c"})
+
+
+def test_somebody_else_may_cancel(path: Path) -> None:
+    with Store(path) as store, Store(path) as other:
+        job = begun(store)
+        assert not store.cancelled("out.mkv")
+        other.settle(job, Outcome(CANCELLED, 1e9))
+        assert store.cancelled("out.mkv")
+        assert not store.cancelled("in.mkv")
+
+
+def test_frames_that_are_done_are_counted(path: Path) -> None:
+    with Store(path) as store:
+        one, other = begun(store, "one.mkv"), begun(store, "other.mkv")
+        for start in (0, 240):
+            store.record(one, chunk(start))
+        assert store.frames_done() == {one.id: 480}
+        store.begin(other, 0, "process 1")
+        store.forget_all(one)
+        assert store.frames_done() == {}
+        assert len(store.attempts(other)) == 1
+
+
+def test_what_belongs_together_is_recorded_together_or_not_at_all(path: Path) -> None:
+    with Store(path) as store, Store(path) as reader:
+        job = begun(store)
+        with store.transaction():
+            store.record(job, chunk(0))
+            assert reader.chunks(job) == []
+        assert reader.chunks(job) == [chunk(0)]
+
+        def break_off() -> None:
+            with store.transaction():
+                store.record(job, chunk(240))
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            break_off()
+        assert store.chunks(job) == [chunk(0)]
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_who_only_reads_writes_nothing(path: Path, at_work: bool) -> None:
+    writer = Store(path)
+    job = begun(writer)
+    if not at_work:
+        writer.close()
+    before = {file.name for file in path.parent.iterdir()}
+    with Store(path, read_only=True) as store:
+        assert store.jobs() == [job]
+        with pytest.raises(StoreError, match="readonly"):
+            store.remove(job)
+    assert {file.name for file in path.parent.iterdir()} == before
+    writer.close()
+
+
+def test_a_store_of_another_version_is_not_read(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 1")
+    with pytest.raises(StoreError, match="written by an older vsr; use that one"):
+        Store(path, read_only=True)
+
+
+def test_an_output_is_named_by_its_place_around_the_record(tmp_path: Path) -> None:
+    (tmp_path / "out/.vsr").mkdir(parents=True)
+    with Store(tmp_path / "out/.vsr/jobs.sqlite") as store:
+        assert store.name(str(tmp_path / "out/a/b.mkv")) == "a/b.mkv"
+
+
+def test_the_first_version_of_a_store_is_brought_to_todays_form(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite3.connect(path) as database:
+        database.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+        values = (1, "out.mkv", "in.mkv", "{}", 5.0, None)
+        database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?)", values)
+    with Store(path) as store:
+        job = store.job("out.mkv")
+        assert job == Job(1, "out.mkv", "in.mkv", {}, 5.0, None, None)
+        store.settle(job, outcome())
+        assert store.outcomes() == {1: outcome()}
 
 
 def test_others_read_while_one_writes(path: Path) -> None:

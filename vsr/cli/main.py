@@ -19,8 +19,10 @@ from vsr.cli.doctor import doctor
 from vsr.cli.engine import engine
 from vsr.cli.evaluate import evaluate
 from vsr.cli.frontier import frontier
+from vsr.cli.jobs import jobs
 from vsr.cli.kept import kept
 from vsr.cli.models import models
+from vsr.cli.remaster import remaster
 from vsr.cli.show import info
 from vsr.cli.train import train
 from vsr.cli.upscale import one_line, upscale
@@ -35,11 +37,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (upscale, compare, info, doctor, bench, train, frontier):
+for command in (upscale, remaster, compare, info, doctor, bench, train, frontier):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(models)
 app.add_typer(engine)
+app.add_typer(jobs)
 
 
 def show_version(wanted: bool) -> None:

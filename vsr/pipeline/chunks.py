@@ -19,7 +19,9 @@ from vsr.media.join import join
 from vsr.media.muxer import Muxer
 from vsr.media.reader import Reader
 from vsr.pipeline.chunk_writer import ChunkWriter
+from vsr.pipeline.outcome import done
 from vsr.pipeline.plan import Plan
+from vsr.pipeline.progress import OnChunk, UpscaleReport
 from vsr.pipeline.resume import take_up
 from vsr.pipeline.work import WorkFolder
 from vsr.settings import UpscaleSettings
@@ -42,9 +44,16 @@ class ChunkedOutput:
     """
 
     def __init__(
-        self, work: WorkFolder, plan: Plan, reader: Reader, engine: str, settings: UpscaleSettings
+        self,
+        work: WorkFolder,
+        plan: Plan,
+        reader: Reader,
+        engine: str,
+        settings: UpscaleSettings,
+        on_chunk: OnChunk | None = None,
     ) -> None:
         self.work, self.reader = work, reader
+        self.on_chunk = on_chunk or (lambda: None)
         self.form, self.settings = plan.engine_format, settings
         begun = take_up(work, plan, reader.path, engine, settings)
         self.store, self.job, self.target = begun.store, begun.job, begun.target
@@ -127,6 +136,7 @@ class ChunkedOutput:
         self.store.end(self.attempt)
         self.done[chunk.start] = chunk
         self.writer = None
+        self.on_chunk()
 
     def finish(self) -> Muxer:
         """Join the chunks and all other streams, which the source is read for once more."""
@@ -144,10 +154,12 @@ class ChunkedOutput:
         join([self.work.chunk(chunk.start) for chunk in chunks], chunks, self.muxer)
         return self.muxer
 
-    def commit(self) -> None:
+    def commit(self, report: UpscaleReport) -> None:
         """Give the output its name; the work is done."""
         assert self.muxer is not None
-        self.store.finish(self.job)
+        among_others = self.work.shared is not None
+        outcome = done(self.reader.path, self.work.whole, report) if among_others else None
+        self.store.finish(self.job, outcome)
         self.muxer.commit()
         self.committed = True
 
@@ -181,4 +193,3 @@ class ChunkedOutput:
             )
         if self.again is not None:
             self.again.close()
-        self.store.close()

@@ -6,19 +6,22 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vsr import __version__
 from vsr.media.frame_encoder import encoder_versions
 from vsr.media.target import Target
-from vsr.networks.network import Network
 from vsr.settings import UpscaleSettings
+
+if TYPE_CHECKING:
+    from vsr.networks.network import Network
 
 ENDS = 1 << 20
 """Bytes of the source's beginning, and of its end, that are looked at."""
 
 WITHOUT_EFFECT = {
     *("model", "overwrite", "verify", "restart", "engine.threads", "engine.tile"),
+    *("engine.optimization_level", "engine.workspace"),
     *("encoder.threads", "container"),
 }
 """Settings that change no byte, or that are told apart by what became of them."""
@@ -41,9 +44,13 @@ def identity_of(
         "vsr": __version__,
         **encoder_versions(),
     }
+    return facts | settings_words(settings)
+
+
+def settings_words(settings: UpscaleSettings) -> dict[str, str]:
+    """Name -> value of all settings that change a byte, where they say something."""
     words = {name: str(value) for name, value in flat(asdict(settings)) if value is not None}
-    kept = {name: value for name, value in words.items() if name not in WITHOUT_EFFECT}
-    return facts | kept
+    return {name: value for name, value in words.items() if name not in WITHOUT_EFFECT}
 
 
 def source_words(source: str) -> dict[str, str]:

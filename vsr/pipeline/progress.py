@@ -63,6 +63,9 @@ class Start:
 
 OnStart = Callable[[Start], None]
 
+OnChunk = Callable[[], None]
+"""Called when a chunk is on record; what it raises ends the work, and the chunk is kept."""
+
 
 @dataclass
 class UpscaleReport:
@@ -84,6 +87,8 @@ class UpscaleReport:
     """Frames that an interrupted run had left done."""
     psnr: float | None
     """The worst sampled frame's, between the source and the result shrunk to its size, dB."""
+    film_seconds: float | None = None
+    """As the source says."""
     notes: list[str] = field(default_factory=list)
     """What was guessed, mended, damaged or left out, one sentence each."""
 

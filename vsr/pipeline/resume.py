@@ -8,11 +8,11 @@ from pathlib import Path
 from vsr.errors import InputError
 from vsr.media.chunk import Chunk, sha256_of
 from vsr.media.target import Target
-from vsr.pipeline.identity import differences, identity_of
+from vsr.pipeline.identity import differences, identity_of, network_digest
 from vsr.pipeline.plan import Plan
 from vsr.pipeline.store import Job, Store
 from vsr.pipeline.work import WorkFolder
-from vsr.settings import UpscaleSettings
+from vsr.settings import EngineSettings, UpscaleSettings
 
 
 @dataclass(frozen=True)
@@ -40,31 +40,41 @@ def take_up(
     if settings.restart:
         work.clear()
     work.sweep()
-    store = Store(work.record)
-    try:
-        name = Path(work.output).name
-        job = store.job(name)
-        chunks = store.chunks(job) if job is not None else []
-        if job is not None and not chunks:
-            store.remove(job)  # nothing is lost by beginning anew
-            job = None
-        target = with_threads(plan.target, job, settings)
-        identity = identity_of(source, target, plan.network, engine, settings)
-        if job is None:
-            job = store.add(name, source, identity)
-        elif other := differences(job.plan, identity):
-            frames = sum(chunk.frames for chunk in chunks)
-            raise InputError(
-                f"{work.output}: {frames} frames are kept of a run that was begun otherwise: "
-                f"{'; '.join(other)}; --restart throws them away"
-            )
-        begun = Begun(store, job, target, {}, [])
-        for chunk in chunks:
-            check(work.chunk(chunk.start), chunk, begun)
-    except BaseException:
-        store.close()
-        raise
+    store, job = work.store, work.job
+    if settings.restart and job is not None:
+        store.forget_all(job)
+    chunks = store.chunks(job) if job is not None else []
+    target = with_threads(plan.target, job if chunks else None, settings)
+    identity = identity_of(source, target, plan.network, engine, settings)
+    if job is None:
+        job = store.add(store.name(work.output), source, identity)
+    elif not chunks:  # nothing is lost by beginning anew
+        job = store.replan(job, source, identity)
+    elif other := differences(job.plan, identity):
+        frames = sum(chunk.frames for chunk in chunks)
+        raise InputError(
+            f"{work.output}: {frames} frames are kept of a run that was begun otherwise: "
+            f"{'; '.join(other)}; --restart throws them away"
+        )
+    begun = Begun(store, job, target, {}, [])
+    for chunk in chunks:
+        check(work.chunk(chunk.start), chunk, begun)
     return begun
+
+
+def as_begun(work: WorkFolder | None, plan: Plan, settings: UpscaleSettings) -> EngineSettings:
+    """What computes, as when the output was begun: with what fp16 was found to need then.
+
+    Raises StoreError where the record is of no use.
+    """
+    said = settings.engine
+    if work is None or not plan.in_chunks or said.verdict or settings.restart:
+        return said
+    job = work.job
+    if job is None or not work.store.chunks(job):
+        return said
+    same = job.plan.get("network's sha256") == network_digest(plan.network)
+    return replace(said, verdict=job.plan.get("engine.verdict")) if same else said
 
 
 def with_threads(target: Target, job: Job | None, settings: UpscaleSettings) -> Target:

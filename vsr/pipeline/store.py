@@ -9,9 +9,9 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +49,26 @@ MIGRATIONS = (
         error TEXT                 -- NULL: none
     );
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN frames INTEGER;    -- expected; NULL: nothing tells
+    CREATE TABLE outcomes (
+        job INTEGER PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+        state TEXT NOT NULL,       -- done, failed, cancelled
+        ended REAL NOT NULL,
+        tries INTEGER NOT NULL,
+        error TEXT,
+        lasting INTEGER NOT NULL,  -- whether another try makes no sense
+        source_sha256 TEXT,        -- from here on: of what is done
+        sha256 TEXT,               -- of the output
+        size INTEGER,
+        mtime_ns INTEGER,
+        frames INTEGER,
+        film_seconds REAL,
+        seconds REAL,
+        warnings TEXT NOT NULL     -- JSON
+    );
+    CREATE INDEX attempts_of_a_job ON attempts (job);
+    """,
 )
 """What takes a store from each version to the next; a new one is added at the end."""
 
@@ -69,6 +89,37 @@ class Job:
     """Unix time."""
     finished: float | None
     """None: not yet; else the output is complete and verified."""
+    frames: int | None = None
+    """Expected; None: nothing tells."""
+
+
+DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the work on a film ended; what is not known of it is None."""
+
+    state: str
+    """DONE, FAILED or CANCELLED."""
+    ended: float
+    """Unix time."""
+    tries: int = 1
+    error: str | None = None
+    lasting: bool = False
+    """Whether another try makes no sense while the film and the settings are the same."""
+    source_sha256: str | None = None
+    sha256: str | None = None
+    """Of the output."""
+    size: int | None = None
+    """Bytes of the output."""
+    mtime_ns: int | None = None
+    """When the output was last changed, Unix time in ns."""
+    frames: int | None = None
+    film_seconds: float | None = None
+    seconds: float | None = None
+    """That the run which finished it worked on it."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,17 +135,33 @@ class Attempt:
 
 
 class Store:
-    """An open store. Thread: one. Raises StoreError where the file cannot be used."""
+    """An open store. Thread: one. Raises StoreError where the file cannot be used.
 
-    def __init__(self, path: Path) -> None:
+    One that is opened to read only writes nothing, not even into the folder, if it can be helped.
+    """
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        place = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        if read_only and not path.with_name(f"{path.name}-wal").exists():
+            place += "&immutable=1"  # nobody writes; else SQLite would leave files of its own
         with self.translated():
-            self.database = sqlite3.connect(path, timeout=10, isolation_level=None)
+            self.database = sqlite3.connect(place, timeout=10, isolation_level=None, uri=True)
             try:
-                self.prepare()
+                if read_only:
+                    self.check_version()
+                else:
+                    self.prepare()
             except BaseException:
                 self.database.close()
                 raise
+
+    def check_version(self) -> None:
+        """Raise StoreError for a file of another version's form."""
+        (version,) = self.database.execute("PRAGMA user_version").fetchone()
+        if version != len(MIGRATIONS):
+            age = "a newer" if version > len(MIGRATIONS) else "an older"
+            raise StoreError(f"{self.path}: written by {age} vsr; use that one")
 
     def prepare(self) -> None:
         """Bring the file to this version's form."""
@@ -127,6 +194,22 @@ class Store:
         sql = "INSERT INTO jobs (output, source, plan, begun) VALUES (?, ?, ?, ?) RETURNING *"
         return self.job_of(self.execute(sql, *values)[0])
 
+    def replan(self, job: Job, source: str, plan: Mapping[str, str]) -> Job:
+        """Record what is to be done in a job's place; its attempts and its outcome stay."""
+        words = json.dumps(dict(plan), ensure_ascii=True)
+        values = spoken(source), words, time.time(), job.id
+        sql = "UPDATE jobs SET source = ?, plan = ?, begun = ?, finished = NULL WHERE id = ?"
+        return self.job_of(self.execute(f"{sql} RETURNING *", *values)[0])
+
+    def amend(self, job: Job, plan: Mapping[str, str]) -> None:
+        """Correct what is said of a job, which stays as it is."""
+        words = json.dumps(dict(plan), ensure_ascii=True)
+        self.execute("UPDATE jobs SET plan = ? WHERE id = ?", words, job.id)
+
+    def expect(self, job: Job, frames: int | None) -> None:
+        """Record how many frames there will most likely be."""
+        self.execute("UPDATE jobs SET frames = ? WHERE id = ?", frames, job.id)
+
     def remove(self, job: Job) -> None:
         """Forget a job and all that was done of it."""
         self.execute("DELETE FROM jobs WHERE id = ?", job.id)
@@ -151,13 +234,52 @@ class Store:
         values = (job.id, *astuple(chunk), time.time())
         self.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values)
 
-    def finish(self, job: Job) -> None:
+    def finish(self, job: Job, outcome: Outcome | None = None) -> None:
         """The output is complete, and only waits for its name."""
-        self.execute("UPDATE jobs SET finished = ? WHERE id = ?", time.time(), job.id)
+        with self.transaction():
+            self.execute("UPDATE jobs SET finished = ? WHERE id = ?", time.time(), job.id)
+            if outcome is not None:
+                self.settle(job, outcome)
+
+    def settle(self, job: Job, outcome: Outcome) -> None:
+        """Record how the work on a film ended; of an earlier end nothing stays."""
+        *values, warnings = (getattr(outcome, each.name) for each in fields(outcome))
+        marks = ", ".join("?" * (len(values) + 2))
+        words = json.dumps(warnings, ensure_ascii=True)
+        self.execute(f"INSERT OR REPLACE INTO outcomes VALUES ({marks})", job.id, *values, words)
+
+    def reopen(self, job: Job) -> None:
+        """The film is to be worked on again."""
+        self.execute("DELETE FROM outcomes WHERE job = ?", job.id)
+        self.execute("UPDATE jobs SET finished = NULL WHERE id = ?", job.id)
+
+    def outcomes(self) -> dict[int, Outcome]:
+        """Number of the job -> its outcome, of those that have one."""
+        rows = self.execute("SELECT * FROM outcomes")
+        return {number: outcome_of(row) for number, *row in rows}
+
+    def outcome(self, job: Job) -> Outcome | None:
+        rows = self.execute("SELECT * FROM outcomes WHERE job = ?", job.id)
+        return outcome_of(rows[0][1:]) if rows else None
+
+    def cancelled(self, output: str) -> bool:
+        """Whether somebody has cancelled this output, as another process may at any time."""
+        sql = "SELECT 1 FROM jobs JOIN outcomes ON job = id WHERE output = ? AND state = ?"
+        return bool(self.execute(sql, spoken(output), CANCELLED))
 
     def forget(self, job: Job, chunk: Chunk) -> None:
         """A chunk has to be done again."""
         self.execute("DELETE FROM chunks WHERE job = ? AND start = ?", job.id, chunk.start)
+
+    def forget_all(self, job: Job) -> None:
+        """All chunks have to be done again; nothing is known any more of how they came about."""
+        self.execute("DELETE FROM chunks WHERE job = ?", job.id)
+        self.execute("DELETE FROM attempts WHERE job = ?", job.id)
+
+    def frames_done(self) -> dict[int, int]:
+        """Number of the job -> frames of its chunks that are done."""
+        sql = "SELECT job, sum(end - start) FROM chunks GROUP BY job"
+        return dict(self.execute(sql))
 
     def chunks(self, job: Job) -> list[Chunk]:
         """Those that are done, in the film's order."""
@@ -181,6 +303,21 @@ class Store:
         sql = f"SELECT {columns} FROM attempts WHERE job = ? ORDER BY id"
         return [Attempt(*row) for row in self.execute(sql, job.id)]
 
+    def name(self, output: str) -> str:
+        """What an output is called here: its path, seen from the folder around the record's."""
+        return os.path.relpath(output, self.path.absolute().parent.parent)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is recorded within outlasts a power cut, or nothing of it: so much is faster."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
     def execute(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self.translated():
             return self.database.execute(sql, values).fetchall()
@@ -195,6 +332,12 @@ class Store:
                 problem = "cannot be written: No space left on device"
                 raise StoreError(f"{self.path}: {problem}") from error
             raise StoreError(f"{self.path}: the record of what is done: {error}") from error
+
+
+def outcome_of(row: Sequence[Any]) -> Outcome:
+    values = dict(zip([each.name for each in fields(Outcome)], row, strict=True))
+    values["lasting"], values["warnings"] = bool(row[4]), tuple(json.loads(row[-1]))
+    return Outcome(**values)
 
 
 def spoken(path: str) -> str:

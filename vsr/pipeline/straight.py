@@ -11,6 +11,7 @@ from vsr.media.frame_encoder import FrameEncoder
 from vsr.media.muxer import Muxer
 from vsr.media.reader import Reader
 from vsr.pipeline.plan import Plan
+from vsr.pipeline.progress import UpscaleReport
 from vsr.pipeline.work import WorkFolder
 
 
@@ -57,7 +58,7 @@ class StraightOutput:
         self.muxer.finish()
         return self.muxer
 
-    def commit(self) -> None:
+    def commit(self, report: UpscaleReport) -> None:
         """Give the output its name."""
         self.muxer.commit()
         self.committed = True

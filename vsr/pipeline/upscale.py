@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
-from vsr.backends.base import Engine
+from vsr.backends.base import Engine, OnBuild
 from vsr.backends.select import build_engine, expects_gpu
 from vsr.errors import InputError, UsageError
 from vsr.frame import Frame, FrameFormat
@@ -24,6 +25,7 @@ from vsr.pipeline.memory import largest_tile
 from vsr.pipeline.plan import Plan, make_plan
 from vsr.pipeline.prefetch import prefetch
 from vsr.pipeline.progress import (
+    OnChunk,
     OnProgress,
     OnStart,
     Progress,
@@ -34,7 +36,10 @@ from vsr.pipeline.progress import (
     read_notes,
     write_notes,
 )
+from vsr.pipeline.resume import as_begun
+from vsr.pipeline.store import Store
 from vsr.pipeline.straight import StraightOutput
+from vsr.pipeline.telling import telling_frame
 from vsr.pipeline.tiling import TiledEngine
 from vsr.pipeline.verify import Samples, verify
 from vsr.pipeline.work import WorkFolder
@@ -54,11 +59,16 @@ def upscale(
     settings: UpscaleSettings = UpscaleSettings(),  # noqa: B008 (frozen)
     on_progress: OnProgress | None = None,
     on_start: OnStart | None = None,
+    on_build: OnBuild | None = None,
+    on_chunk: OnChunk | None = None,
+    store: Store | None = None,
 ) -> UpscaleReport:
     """Write `src`, enlarged, to `dst`: same frames at the same times, all else carried over.
 
     `dst` may be a file, a folder, or None for a name beside the source. `scale` goes before
-    `settings.size`. The output has its name only when it is complete and verified.
+    `settings.size`. The output has its name only when it is complete and verified. `on_build` is
+    told how far an engine is that has to be built first, which on a GPU may take minutes.
+    `store` is where the output is recorded among others, instead of in its own work folder.
 
     Raises: InputError before any work, where the job makes no sense; MediaError, BackendError or
     VerificationError later, leaving no output behind.
@@ -72,14 +82,21 @@ def upscale(
         samples, done = Samples(), EnlargeReport()
         notes: list[str] = []
         frames = reader.frames()
-        work = WorkFolder(plan.target.path) if plan.target.path != "-" else None
+        work = WorkFolder(plan.target.path, store) if plan.target.path != "-" else None
+        telling = partial(telling_frame, reader.path, plan.network, settings)
         if plan.target.container == PICTURES_ONLY:
             base, beat = reader.info.time_base, plan.target.info.time_base
             frames = on_the_beat(frames, base, beat, notes)
         with (
             work or nullcontext(),
-            open_engine(plan.network, reader.info.format, settings.engine) as engine,
-            begin_output(work, plan, reader, engine, settings) as output,
+            open_engine(
+                plan.network,
+                reader.info.format,
+                as_begun(work, plan, settings),
+                telling if plan.in_chunks else None,
+                on_build,
+            ) as engine,
+            begin_output(work, plan, reader, engine, settings, on_chunk) as output,
             prefetch(frames, DECODED_AHEAD, "decode") as decoded,
             prefetch(
                 steady(enlarge(output.skipping(samples.passing(decoded)), engine, done), engine),
@@ -98,26 +115,28 @@ def upscale(
             muxer = output.finish()
             checked = settings.verify and plan.target.path != "-"
             scores = verify(muxer, samples, reader.info.format) if checked else {}
-            output.commit()
             notes += write_notes(muxer)
-        return UpscaleReport(
-            source=str(src),
-            output=plan.target.path,
-            frames=len(muxer.pts),
-            seconds=time.monotonic() - began,
-            width=plan.target.info.format.width,
-            height=plan.target.info.format.height,
-            engine=engine.description,
-            encoder=encoder_name(plan.target.encoder.codec),
-            repeated=done.repeated,
-            verified=checked,
-            found=output.found,
-            psnr=min(scores.values(), default=None),
-            notes=[
-                *(*reader.info.notes, *read_notes(reader.report)),
-                *(*engine.notes, *output.notes, *notes),
-            ],
-        )
+            report = UpscaleReport(
+                source=str(src),
+                output=plan.target.path,
+                frames=len(muxer.pts),
+                seconds=time.monotonic() - began,
+                width=plan.target.info.format.width,
+                height=plan.target.info.format.height,
+                engine=engine.description,
+                encoder=encoder_name(plan.target.encoder.codec),
+                repeated=done.repeated,
+                verified=checked,
+                found=output.found,
+                psnr=min(scores.values(), default=None),
+                film_seconds=reader.info.duration,
+                notes=[
+                    *(*reader.info.notes, *read_notes(reader.report)),
+                    *(*engine.notes, *output.notes, *notes),
+                ],
+            )
+            output.commit(report)
+        return report
 
 
 Stage = Callable[[Iterator[Enlarged], Engine], Iterator[Frame]]
@@ -153,11 +172,13 @@ def begin_output(
     reader: Reader,
     engine: TiledEngine,
     settings: UpscaleSettings,
+    on_chunk: OnChunk | None,
 ) -> Output:
     """In chunks, with what an earlier run has left of them, where that can be."""
     if work is None or not plan.in_chunks:
         return StraightOutput(work, plan, reader)
-    return ChunkedOutput(work, plan, reader, engine.kind, settings)
+    settled = replace(settings, engine=replace(settings.engine, verdict=engine.verdict))
+    return ChunkedOutput(work, plan, reader, engine.kind, settled, on_chunk)
 
 
 @contextmanager
@@ -192,17 +213,31 @@ def make_start(
 
 @contextmanager
 def open_engine(
-    network: Network, form: FrameFormat, settings: EngineSettings
+    network: Network,
+    form: FrameFormat,
+    settings: EngineSettings,
+    telling: Callable[[], Frame | None] | None = None,
+    on_build: OnBuild | None = None,
 ) -> Iterator[TiledEngine]:
-    """An engine for whole frames, or for tiles where memory or the settings ask for them."""
+    """An engine for whole frames, or for tiles where memory or the settings ask for them.
 
-    def build(part: FrameFormat, batch: int) -> Engine:
-        return build_engine(network, part, replace(settings, batch=batch))
+    Where fp16 is to be judged it is by the frame that `telling` gives, once and for all; without
+    that, by the first frames that come.
+    """
+
+    def build(part: FrameFormat, batch: int, verdict: str | None) -> Engine:
+        return build_engine(
+            network, part, replace(settings, batch=batch, verdict=verdict), on_build
+        )
 
     tile = settings.tile or (0 if expects_gpu(settings) else largest_tile(network, form))
-    with TiledEngine(build, network, form, tile, settings.batch) as engine:
+    with TiledEngine(build, network, form, tile, settings.batch, settings.verdict) as engine:
         if engine.device == "CPU" and not engine.tile:
             engine.cut(largest_tile(network, form))
+        if engine.verdict == "" and telling is not None:
+            frame = telling()
+            if frame is not None:
+                engine.settle(frame)
         yield engine
 
 

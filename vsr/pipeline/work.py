@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from vsr.errors import InputError, MediaError
+from vsr.pipeline.store import Job, Store
 
 RECORD = "jobs.sqlite"
 CHUNK = ".chunk"
@@ -27,8 +28,11 @@ class WorkFolder:
     MediaError where nothing can be written.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, store: Store | None = None) -> None:
         self.output = output
+        self.shared = store
+        """Where the output is recorded among others; None: in this folder."""
+        self.own: Store | None = None
         self.path = folder_of(output)
         self.record = self.path / RECORD
         self.whole = self.path / f"whole{PARTIAL}"
@@ -36,6 +40,20 @@ class WorkFolder:
         self.lock = self.claim()
         self.removed = False
         """From then on what stands there may be another run's."""
+
+    @property
+    def store(self) -> Store:
+        """What is planned and done. Raises StoreError where it is of no use."""
+        if self.shared is not None:
+            return self.shared
+        if self.own is None:
+            self.own = Store(self.record)
+        return self.own
+
+    @property
+    def job(self) -> Job | None:
+        """The output's job, where one is on record."""
+        return self.store.job(self.store.name(self.output))
 
     def claim(self) -> int:
         """A descriptor that holds the lock."""
@@ -108,6 +126,8 @@ class WorkFolder:
         """Let go of the lock; where no chunk came of the work, nothing is left."""
         if not any(self.path.glob(f"*{CHUNK}")):
             self.remove()
+        if self.own is not None:
+            self.own.close()
         os.close(self.lock)
 
 
