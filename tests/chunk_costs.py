@@ -35,7 +35,7 @@ from vsr.media.join import join  # noqa: E402
 from vsr.media.muxer import Muxer  # noqa: E402
 from vsr.media.reader import Reader  # noqa: E402
 from vsr.pipeline.plan import Plan, make_plan  # noqa: E402
-from vsr.report.bench import lengthen  # noqa: E402
+from vsr.report.clip import lengthen  # noqa: E402
 
 ROUNDS = 3
 FRAMES = 480

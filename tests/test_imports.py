@@ -24,10 +24,11 @@ for _box, _more in [
     ("graph", {"networks"}),
     ("backends", {"graph", "processor"}),
     ("pipeline", {"backends", "media"}),
+    ("remaster", {"pipeline"}),
     ("evaluate", {"pipeline", "shrink"}),
     ("train", {"evaluate"}),
     ("report", {"train"}),
-    ("cli", {"report"}),
+    ("cli", {"report", "remaster"}),
     ("__init__", {"cli"}),
     ("__main__", {"cli"}),
 ]:
@@ -54,6 +55,7 @@ HOMES = {
     "cv2": ("pipeline/temporal/", "evaluate/motion.py", "report/rivals.py"),
     "sqlite3": ("pipeline/store.py",),
     "ray": ("remaster/cluster.py",),
+    "fsspec": ("remaster/storage.py",),
 }
 """Package -> the only places that import it."""
 

@@ -16,6 +16,7 @@ A message is one line: what failed, on which value, what to do.
 """
 
 from pathlib import Path
+from typing import Self
 
 
 class VsrError(Exception):
@@ -35,6 +36,11 @@ class MissingPackageError(VsrError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"this needs {package}: pip install 'vsr[{extra}]'")
+        self.asked = package, extra
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """So that it gets through to another process."""
+        return type(self), self.asked
 
 
 class BackendError(VsrError, RuntimeError):
@@ -46,7 +52,11 @@ class MediaError(VsrError, OSError):
 
     def __init__(self, path: str | Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
-        self.path = str(path)
+        self.path, self.problem = str(path), problem
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """So that it gets through to another process."""
+        return type(self), (self.path, self.problem)
 
 
 class DownloadError(VsrError, OSError):

@@ -157,3 +157,21 @@ class UpscaleSettings:
             raise UsageError(f"a temporal radius of {self.temporal_radius} frames; 1 or 2 can be")
         if not self.chunk_seconds > 0:
             raise UsageError(f"chunks of {self.chunk_seconds:g} s are none")
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Where workers are, and what they get."""
+
+    address: str
+    """local, ray://HOST:PORT, or HOST:PORT of Ray's head."""
+    storage: str | None = None
+    """URL of a folder by way of which all files go; None: all machines see the same paths."""
+    worker_cpus: int = 4
+    """Processors of a worker, at most; where there are GPUs, there is one worker to each."""
+
+    def __post_init__(self) -> None:
+        if self.worker_cpus < 1:
+            raise UsageError(f"workers with {self.worker_cpus} processors do nothing")
+        if self.storage is not None and "://" not in self.storage:
+            raise UsageError(f"--storage '{self.storage}' is no URL, such as s3://bucket/folder")

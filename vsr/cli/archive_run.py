@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vsr.cli.archive_display import JsonArchive
     from vsr.pipeline.store import Store
     from vsr.remaster.runner import Runner
+    from vsr.settings import ClusterSettings
 
     Display = TextArchive | JsonArchive
 
@@ -49,7 +50,11 @@ def preview(archive: Archive, display: Display, estimated: bool) -> int:
 
 
 def finish(
-    archive: Archive, display: Display, cluster: str | None, retries: int, estimated: bool | None
+    archive: Archive,
+    display: Display,
+    cluster: ClusterSettings | None,
+    retries: int,
+    estimated: bool | None,
 ) -> int:
     """Do what is to be done. An exit code."""
     check_folders(archive.folder, archive.out)
@@ -99,7 +104,7 @@ def work_on(
     stock: Stock,
     store: Store,
     display: Display,
-    cluster: str | None,
+    cluster: ClusterSettings | None,
     retries: int,
     estimated: bool | None,
 ) -> Result:
@@ -136,15 +141,15 @@ def expected_sizes(
     return dict(found.sizes) if found is not None else {}
 
 
-def make_runner(store: Store, cluster: str | None) -> Runner:
+def make_runner(store: Store, cluster: ClusterSettings | None) -> Runner:
     """What finishes the films. Raises MissingPackageError where Ray is wanted, but not there."""
     if cluster is None:
         from vsr.remaster.runner import InProcess
 
         return InProcess(store)
-    from vsr.remaster.cluster import Cluster
+    from vsr.remaster.cluster import Cluster, Needs
 
-    return Cluster(store, cluster)
+    return Cluster(store, cluster.address, Needs(cpus=cluster.worker_cpus), cluster.storage)
 
 
 @contextmanager

@@ -10,7 +10,15 @@ import typer
 
 from vsr.cli.options import Deinterlace, Precision, Style
 from vsr.cli.upscale import parse_options, parse_scale
-from vsr.settings import DEFAULT_MODEL, EncoderSettings, EngineSettings, Size, UpscaleSettings
+from vsr.errors import UsageError
+from vsr.settings import (
+    DEFAULT_MODEL,
+    ClusterSettings,
+    EncoderSettings,
+    EngineSettings,
+    Size,
+    UpscaleSettings,
+)
 
 
 def remaster(
@@ -67,8 +75,16 @@ def remaster(
         bool, typer.Option("--check", help="Read what is done, and hold it against its SHA-256.")
     ] = False,
     cluster: Annotated[
-        str | None, typer.Option(help="Work on a Ray cluster: local, or ray://HOST:PORT.")
+        str | None,
+        typer.Option(help="Work on a Ray cluster: local, ray://HOST:PORT, or HOST:PORT."),
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="With --cluster, where machines share no disk: a folder as URL."),
+    ] = None,
+    worker_cpus: Annotated[
+        int, typer.Option(help="With --cluster: processors of a worker, at most.")
+    ] = 4,
     backend: Annotated[str, typer.Option(help="What computes; see vsr doctor.")] = "auto",
     device: Annotated[str, typer.Option(help="Which of the backend's devices.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="What it computes in.")] = Precision.auto,
@@ -115,10 +131,13 @@ def remaster(
         restart=restart,
         chunk_seconds=chunk_seconds,
     )
+    if cluster is None and storage is not None:
+        raise UsageError("--storage is for a --cluster; without, name folders of this machine")
+    workers = ClusterSettings(cluster, storage, worker_cpus) if cluster is not None else None
     whole = Archive(archive, output, settings, include or [], exclude or [], name, check)
     display = make_archive_display(progress)
     if dry_run:
         code = preview(whole, display, estimate is not False)
     else:
-        code = finish(whole, display, cluster, retries, estimate)
+        code = finish(whole, display, workers, retries, estimate)
     raise typer.Exit(code)

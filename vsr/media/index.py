@@ -26,11 +26,20 @@ class FilmIndex:
     pts: tuple[int, ...]
     keyframes: tuple[int, ...]
     """Of those that can be decoded without any other."""
+    first: int = 0
+    """Number of the frame that `pts` begins with."""
 
     def keyframe_before(self, number: int) -> int:
         """The pts of the last keyframe from which frame `number` can be reached."""
-        place = bisect.bisect_right(self.keyframes, self.pts[number]) - 1
+        place = bisect.bisect_right(self.keyframes, self.pts[number - self.first]) - 1
         return self.keyframes[max(0, place)]
+
+    def part(self, start: int, end: int) -> FilmIndex:
+        """What is needed of it to decode frames [start, end); the film may end before."""
+        key = self.keyframe_before(start)
+        place = bisect.bisect_left(self.pts, key)
+        pts = self.pts[place : max(0, end - self.first)]
+        return FilmIndex(self.name, pts, (key,), self.first + place)
 
     def checked(
         self, pictures: Iterator[av.VideoFrame], key: int, number: int
@@ -39,17 +48,17 @@ class FilmIndex:
 
         Raises VerificationError where they are not exactly those of the index.
         """
-        place = first = bisect.bisect_left(self.pts, key)
+        place = begin = bisect.bisect_left(self.pts, key)
         for picture in pictures:
-            if place == first and (picture.pts is None or picture.pts < key):
+            if place == begin and (picture.pts is None or picture.pts < key):
                 continue  # shown before the keyframe, and predicted from what was not decoded
-            whole = place > first or picture.pict_type == PictureType.I
+            whole = place > begin or picture.pict_type == PictureType.I
             if not whole or place == len(self.pts) or picture.pts != self.pts[place]:
                 raise VerificationError(
-                    f"{self.name}: decoding from the middle does not give frame {place} of the "
-                    "whole; read it from its start"
+                    f"{self.name}: decoding from the middle does not give frame "
+                    f"{self.first + place} of the whole; read it from its start"
                 )
-            if place >= number:
+            if place >= number - self.first:
                 yield picture
             place += 1
 

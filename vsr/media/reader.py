@@ -225,13 +225,19 @@ class Reader:
 
     # Reading.
 
+    @property
+    def has_to_be_read_from_its_start(self) -> bool:
+        """Whether what a frame is, or which one, depends on those before it."""
+        moved = bool(self.clip) or self.pipe is not None
+        return moved or bool(self.weaver or self.joins or self.guesses_times)
+
     def start_at(self, number: int, index: FilmIndex) -> None:
         """Begin with frame `number`, decoding from the keyframe before it. Before the first frame.
 
         Raises UsageError where only reading from the start is exact. `frames()` raises
         VerificationError where what it decodes is not what the index says.
         """
-        if self.clip or self.pipe is not None or self.weaver or self.joins or self.guesses_times:
+        if self.has_to_be_read_from_its_start:
             raise UsageError(f"{self.name}: has to be read from its start")
         key = index.keyframe_before(number)
         self.stream.codec_context.flush_buffers()
