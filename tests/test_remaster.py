@@ -426,10 +426,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(archive: Path, out: Path, tmp_pa
         process.kill()
         process.communicate()
     rows = {row["output"]: row for row in listed(out)}
-    assert [(row["state"], row["done"]) for row in rows.values()][:2] == [
-        ("done", 24),
-        ("begun", 10),
-    ]
+    (first, done), (second, kept) = [(row["state"], row["done"]) for row in rows.values()][:2]
+    assert (first, done, second) == ("done", 24, "begun")
+    assert kept in (10, 20)  # the kill may come some chunks late
     assert rows["deep/b.mp4"]["state"] == "waiting"
     assert vsr_here(*words, out).code == 0
     assert vsr_here(*words, tmp_path / "whole").code == 0

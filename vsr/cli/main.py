@@ -83,18 +83,23 @@ def main() -> NoReturn:
     except UsageError as error:
         leave(2, one_line(error))
     except Exception as error:  # noqa: BLE001 (the last resort: one line, not a traceback)
-        if isinstance(error.__cause__, KeyboardInterrupt):  # as older versions of typer pass it on
+        if interrupted.is_set():  # a library has made another error of it
             leave_interrupted()
         if hasattr(error, "format_message"):
             leave(2, wrong_words(error))
         leave(1, one_line(error))
-    if code == 130:  # as typer passes a KeyboardInterrupt on
+    if code == 130 or (code and interrupted.is_set()):  # as typer passes a KeyboardInterrupt on
         leave_interrupted()
     sys.exit(code or 0)
 
 
+interrupted = threading.Event()
+"""Set once a signal has asked to end."""
+
+
 def interrupt(number: int, frame: object) -> NoReturn:
     """Begin to leave; further signals change nothing."""
+    interrupted.set()
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     watch = threading.Timer(PATIENCE, give_up)
