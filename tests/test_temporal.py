@@ -25,9 +25,10 @@ from vsr.pipeline.enlarge import Enlarged
 from vsr.pipeline.film import UpscaledFilm
 from vsr.pipeline.progress import Progress
 from vsr.pipeline.temporal.amounts import Amounts, amounts
-from vsr.pipeline.temporal.blend import LIMIT, blend, blend_frame
+from vsr.pipeline.temporal.blend import LIMIT, blend_frame
 from vsr.pipeline.temporal.cuts import is_cut
 from vsr.pipeline.temporal.graph import blend_graph
+from vsr.pipeline.temporal.interpolate import samples_of
 from vsr.pipeline.temporal.motion import Search
 from vsr.pipeline.temporal.stage import Window, eight_bits, steady
 from vsr.pipeline.temporal.weights import Neighbour, explained, look_both_ways, white_noise
@@ -291,9 +292,9 @@ def test_what_comes_into_the_picture_is_not_taken_from_its_edge() -> None:
 
 
 def test_a_way_that_does_not_lead_back_explains_nothing() -> None:
-    there, back = np.zeros((2, 20, 30), np.float32), np.zeros((2, 20, 30), np.float32)
-    there[0], back[0] = 2, -2
-    back[0, :, 16:] = 0
+    there, back = np.zeros((20, 30, 2), np.float32), np.zeros((20, 30, 2), np.float32)
+    there[..., 0], back[..., 0] = 2, -2
+    back[:, 16:, 0] = 0
     found = explained(there, back, Workspace())
     assert found[:, :13].min() == 1
     assert found[:, 14:].max() == 0
@@ -303,8 +304,9 @@ def test_nothing_goes_further_than_the_limit() -> None:
     y, x = np.mgrid[:20, :30]
     signs = (y + x) % 2 * 2 - 1
     plane, other = np.full((20, 30), 100, np.uint8), (100 + 18 * signs).astype(np.uint8)
-    shares = [np.full((20, 30), 0.2, np.float32)] * 4
-    result = blend(plane, [other] * 4, shares, Amounts(1, 1), 1.0, Workspace())
+    still = Neighbour(np.zeros((10, 15, 2), np.float32), np.ones((5, 8), np.float32), 0.0)
+    large = FrameFormat(30, 20, 8, "gray")
+    result = blended_by([Frame(f, None, 0) for f in (plane, *[other] * 4)], [still] * 4, large)[0]
     assert set(np.unique(result.astype(int) - plane)) == {-LIMIT, LIMIT}
 
 
@@ -382,12 +384,25 @@ def random_neighbours(
     h, w = form.height, form.width
     found = []
     for _ in range(count):
-        flow = rng.normal(0, 3, (2, h, w)).astype(np.float32)
+        flow = rng.normal(0, 3, (h, w, 2)).astype(np.float32)
         weight = rng.random((-(-h // 2), -(-w // 2))).astype(np.float32)
         weight[weight < 0.4] = 0
         weight[: hole[0], : hole[1]] = 0
         found.append(Neighbour(flow, weight, 1.0))
     return found
+
+
+def blended_by(
+    frames: Sequence[Frame],
+    seen: Sequence[Neighbour],
+    form: FrameFormat,
+    scale: int = 2,
+    how: Amounts = Amounts(1, 1),  # noqa: B008 (frozen)
+) -> tuple[Codes, Codes | None]:
+    """The first frame's planes, blended with the others."""
+    space = Workspace()
+    others = [samples_of(frame, str(number), space) for number, frame in enumerate(frames[1:])]
+    return blend_frame(frames[0], others, seen, form, scale, how, space)
 
 
 def random_frame(form: FrameFormat, seed: int) -> Frame:
@@ -415,7 +430,7 @@ def test_planes_are_those_of_the_slow_reference(form: FrameFormat, scale: int) -
     frames = [random_frame(large, seed) for seed in range(3)]
     seen = random_neighbours(form, 2)
     how = Amounts(0.9, 0.5, 0.7)
-    y, uv = blend_frame(frames[0], frames[1:], seen, large, scale, how, Workspace())
+    y, uv = blended_by(frames, seen, large, scale, how)
     expected = blended(frames[0], frames[1:], seen, large, scale, how)
     assert y.dtype == large.dtype
     assert np.abs(y.astype(int) - expected.y).max() <= 1
@@ -430,7 +445,7 @@ def test_where_nothing_is_trusted_no_sample_changes() -> None:
     large = replace(form, width=40, height=28)
     frames = [random_frame(large, seed) for seed in range(3)]
     seen = random_neighbours(form, 2, hole=(6, 8))
-    y, uv = blend_frame(frames[0], frames[1:], seen, large, 2, Amounts(1, 1), Workspace())
+    y, uv = blended_by(frames, seen, large)
     untouched = np.s_[:20, :28]  # 4 pixels to a weight, without the two that lie between
     np.testing.assert_array_equal(y[untouched], frames[0].y[untouched])
     assert uv is not None
@@ -438,19 +453,29 @@ def test_where_nothing_is_trusted_no_sample_changes() -> None:
     np.testing.assert_array_equal(uv[:, :10, :14], frames[0].uv[:, :10, :14])
 
 
-def test_bands_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vsr.pipeline.temporal import blend as module
+@pytest.mark.parametrize("depth", [8, 10])
+def test_a_plane_that_stands_still_is_fetched_as_it_is(depth: int) -> None:
+    form = FrameFormat(20, 14, depth, "444")
+    frame = random_frame(form, 0)
+    still = Neighbour(np.zeros((7, 10, 2), np.float32), np.ones((4, 5), np.float32), 0.0)
+    y, uv = blended_by([frame, frame], [still], form)
+    assert frame.uv is not None
+    np.testing.assert_array_equal(y, frame.y)
+    np.testing.assert_array_equal(uv, frame.uv)
 
-    form = FrameFormat(20, 30, 8, "gray")
-    large = replace(form, width=40, height=60)
-    frames = [random_frame(large, seed) for seed in range(3)]
-    seen = random_neighbours(form, 2)
-    results = []
-    for band in (7, 60):
-        monkeypatch.setattr(module, "BAND", band)
-        how = Amounts(0.8, 0.3)
-        results.append(blend_frame(frames[0], frames[1:], seen, large, 2, how, Workspace())[0])
-    np.testing.assert_array_equal(results[0], results[1])
+
+def test_what_moves_by_half_a_sample_keeps_its_detail() -> None:
+    """Straight lines between the samples themselves would miss by 7."""
+    x = np.mgrid[:48, :64][1]
+
+    def waves(moved: float) -> Codes:
+        return codes(128 + 40 * np.sin((x + moved) * 2 * np.pi / 5))
+
+    frames = [Frame(waves(0), None, 0), Frame(waves(-0.5), None, 0)]
+    right = np.zeros((24, 32, 2), np.float32) + np.array([0.25, 0], np.float32)
+    seen = [Neighbour(right, np.full((12, 16), 1e6, np.float32), 0.0)]
+    found = blended_by(frames, seen, FrameFormat(64, 48, 8, "gray"), how=Amounts(1, 1, 1))[0]
+    assert np.abs(found.astype(int) - frames[0].y)[:, 4:-4].max() <= 3
 
 
 @pytest.mark.parametrize("depth", [8, 10])
@@ -461,12 +486,12 @@ def test_the_graph_computes_the_same(depth: int, neighbours: int) -> None:
     frames = [random_frame(large, seed) for seed in range(1 + neighbours)]
     seen = random_neighbours(form, neighbours)
     how = Amounts(0.9, 0.4, 0.7)
-    expected = blend_frame(frames[0], frames[1:], seen, large, 2, how, Workspace())[0]
+    expected = blended_by(frames, seen, large, 2, how)[0]
     weights = np.stack([each.weight for each in seen])[:, None]
     feeds = {
         "plane": frames[0].y[None, None].astype(np.float32),
         "others": np.stack([frame.y for frame in frames[1:]])[:, None].astype(np.float32),
-        "flow": np.stack([each.flow for each in seen]),
+        "flow": np.stack([np.moveaxis(each.flow, 2, 0) for each in seen]),
         "shares": weights / (1 + weights.sum(axis=0) - 0.3 * weights.mean(axis=0)),
         "detail": np.array([how.detail], np.float32),
         "rest": np.array([how.rest], np.float32),
@@ -488,7 +513,7 @@ def test_white_noise_is_measured_and_structure_is_none() -> None:
 
 
 def test_noise_lets_all_of_the_change_happen() -> None:
-    assert amounts(0.5, noise=0.5) == Amounts(0.5, 0.25, 31 / 32)
+    assert amounts(0.5, noise=0.5) == Amounts(0.5, 0.5**2.5, 31 / 32)
     assert amounts(0.5, noise=3.0) == Amounts(0.5, 0.5, 31 / 32)
     assert amounts(1.0, noise=0.0) == Amounts(1.0, 1.0, 0.5)
 
@@ -616,13 +641,14 @@ def test_the_command_knows_both_words(tmp_path: Path) -> None:
     assert (ran.code, ran.err) == (2, "vsr: --temporal 7 is not between 0 and 1\n")
 
 
-def test_without_opencv_the_extra_is_named_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", ["cv2", "numba"])
+def test_without_its_packages_the_extra_is_named_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     source = film(tmp_path / "a.mkv", Video(frames=4))
     for name in [name for name in sys.modules if name.startswith("vsr.pipeline.temporal")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, missing, None)
     job = replace(settings(), temporal=0.5)
     with pytest.raises(MissingPackageError, match=r"vsr\[temporal\]"):
         upscale(source, tmp_path / "o.mkv", Fraction(2), job)

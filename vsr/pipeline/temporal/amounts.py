@@ -19,9 +19,9 @@ class Amounts:
 
 
 def amounts(strength: float, noise: float) -> Amounts:
-    """Detail by the strength; the rest by its square, and like detail where white noise, in codes
-    of 8 bits, is far above what clean films have. At full strength a frame weighs half as much as
-    a neighbour: what compression has done to it is best averaged away."""
-    rest = strength**2
+    """Detail by the strength; the rest by its power of 2.5, and like detail where white noise, in
+    codes of 8 bits, is far above what clean films have. At full strength a frame weighs half as
+    much as a neighbour: what compression has done to it is best averaged away."""
+    rest = strength**2.5
     noisy = float(np.clip((noise - 1.2) / (2.2 - 1.2), 0, 1))
     return Amounts(strength, rest + (strength - rest) * noisy, 1 - strength**4 / 2)

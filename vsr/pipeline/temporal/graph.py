@@ -6,17 +6,18 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 from vsr.frame import FrameFormat
-from vsr.pipeline.temporal.blend import LIMIT, SMOOTH, TOLERANCE
-from vsr.pipeline.temporal.motion import STEPS
+from vsr.pipeline.temporal.blend import LIMIT, TOLERANCE
+from vsr.pipeline.temporal.interpolate import FILTER, SHIFT, TAPS
 
 OPSET, IR_VERSION = 17, 8
+BINOMIAL = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
 
 def blend_graph(form: FrameFormat, scale: int, neighbours: int) -> ModelProto:
     """One large luma plane, blended with its neighbours' as `blend_frame` does it.
 
-    What is fetched is not rounded to codes here, so results may differ by 1 code. Places stay in
-    float32, of which half precision has too little.
+    Results may differ by 1 code, where sums fall between two. Places stay in float32, of which half
+    precision has too little.
 
     `form` is the large frames' format, without its chroma.
 
@@ -51,13 +52,12 @@ class Builder:
         h, w = self.form.height, self.form.width
         moved = self.node(
             "GridSample",
-            "others",
+            self.samples(),
             self.grid(),
-            mode="bicubic",
+            mode="bilinear",
             padding_mode="border",
             align_corners=0,
         )
-        moved = self.clip(moved, 0, 256 * self.unit - 1)
         shares = self.resize("shares", 1, mode="linear")
         change = self.change(moved, shares)
         codes = self.node("Add", self.node("Add", "plane", change), self.constant(0.5))
@@ -88,19 +88,25 @@ class Builder:
         checker.check_model(model)
         return model
 
+    def samples(self) -> str:
+        """The neighbours' samples to draw lines between."""
+        edge = TAPS - 1
+        pads = self.constant([0, 0, edge, edge, 0, 0, 0, 0], np.int64)
+        padded = self.node("Pad", "others", pads, mode="edge")
+        return self.node("Conv", padded, self.constant(np.outer(FILTER, FILTER)[None, None]))
+
     def grid(self) -> str:
         """The places that the flow leads to, from -1 to 1 between the picture's outer edges."""
         h, w = self.form.height, self.form.width
-        steps = self.node("Round", self.node("Mul", "flow", self.constant(self.scale * STEPS)))
         flow = self.resize(
-            self.node("Mul", steps, self.constant(1 / STEPS)),
+            self.node("Mul", "flow", self.constant(float(self.scale))),
             2,
             mode="nearest",
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
         y, x = np.mgrid[:h, :w]
-        places = self.node("Add", flow, self.constant(np.stack([x, y])[None] + 0.5))
+        places = self.node("Add", flow, self.constant(np.stack([x, y])[None] + 0.5 - SHIFT))
         sides = self.constant(np.array([2 / w, 2 / h]).reshape(1, 2, 1, 1))
         shares = self.node("Sub", self.node("Mul", places, sides), self.constant(1.0))
         return self.node("Transpose", shares, perm=[0, 2, 3, 1])
@@ -114,15 +120,12 @@ class Builder:
         counted = self.node("Mul", self.node("Mul", share, share), difference)
         axis = self.constant([0], np.int64)
         total = self.node("ReduceSum", self.node("Mul", counted, shares), axis, keepdims=1)
-        whole = self.node("ReduceSum", shares, axis, keepdims=1)
         pads = self.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
         padded = self.node("Pad", total, pads, mode="reflect")
-        smooth = self.node("Conv", padded, self.constant(np.outer(SMOOTH, SMOOTH)[None, None]))
+        smooth = self.node("Conv", padded, self.constant(BINOMIAL[None, None]))
         detail = self.node("Mul", total, "detail")
         rest = self.node("Mul", smooth, self.node("Sub", "rest", "detail"))
         change = self.node("Add", detail, rest)
-        seen = self.node("Greater", whole, self.constant(0.0))
-        change = self.node("Where", seen, change, self.constant(0.0))
         return self.clip(change, -LIMIT * self.unit, LIMIT * self.unit)
 
     def resize(self, values: str, channels: int, **attributes: Any) -> str:

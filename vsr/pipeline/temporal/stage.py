@@ -14,6 +14,7 @@ from vsr.pipeline.enlarge import Enlarged
 from vsr.pipeline.temporal.amounts import amounts
 from vsr.pipeline.temporal.blend import blend_frame
 from vsr.pipeline.temporal.cuts import is_cut
+from vsr.pipeline.temporal.interpolate import Samples, samples_of
 from vsr.pipeline.temporal.motion import LEAST, Luma, Search
 from vsr.pipeline.temporal.weights import Neighbour, look_both_ways
 from vsr.pipeline.temporal.workspace import Workspace
@@ -26,6 +27,7 @@ class Seen:
     small: Luma
     """In 8 bits."""
     large: Frame
+    samples: Samples
     cut: bool
     """Whether a shot begins with it."""
     repeated: bool
@@ -65,7 +67,7 @@ class Window:
         self.scale, self.strength, self.radius = scale, strength, radius
         self.search, self.space = Search(refine=radius > 1), Workspace()
         self.frames: deque[Seen] = deque()
-        self.place = 0
+        self.place = self.pictures = 0
 
     def add(self, pair: Enlarged) -> None:
         """Make room for a frame, and take it in."""
@@ -76,7 +78,13 @@ class Window:
         small = eight_bits(pair.small.y, self.form.depth)
         repeated = before is not None and pair.large.y is before.large.y
         cut = before is not None and is_cut(before.small, small)
-        self.frames.append(Seen(small, pair.large, cut, repeated))
+        if before is not None and repeated:
+            samples = before.samples
+        else:  # the frame that had the name before is out of sight
+            self.pictures += 1
+            name = str(self.pictures % (2 * self.radius + 1))
+            samples = samples_of(pair.large, name, self.space)
+        self.frames.append(Seen(small, pair.large, samples, cut, repeated))
 
     def next(self) -> Frame:
         """The large frame whose turn it is, blended with the others."""
@@ -87,7 +95,7 @@ class Window:
             return large
         first, last = max(here - self.radius, 0), min(here + self.radius, len(frames) - 1)
         found = [
-            (frames[there].large, seen)
+            (frames[there].samples, seen)
             for there in range(first, last + 1)
             if there != here and (seen := self.neighbour(here, there)) is not None
         ]

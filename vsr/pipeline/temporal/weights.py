@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vsr.pipeline.temporal.motion import Flow, Luma, Search, Values, fetch, places
+from vsr.pipeline.temporal.motion import Flow, Luma, Search, Values, fetch, places, soft
 from vsr.pipeline.temporal.workspace import Workspace
 
 TRUSTED = 40.0
@@ -34,7 +34,8 @@ def look_both_ways(
     a: Luma, b: Luma, search: Search, space: Workspace
 ) -> tuple[Neighbour, Neighbour] | None:
     """Frame b as a sees it, and a as b sees it; None where motion explains next to nothing."""
-    onward, back = search.flow(a, b), search.flow(b, a)
+    soft_a, soft_b = soft(a), soft(b)
+    onward, back = search.flow(soft_a, soft_b), search.flow(soft_b, soft_a)
     seen = find_weights(a, b, onward, back, space), find_weights(b, a, back, onward, space)
     if min(float(each.weight.mean()) for each in seen) < LEAST_SHARE:
         return None
@@ -48,9 +49,7 @@ def find_weights(here: Luma, there: Luma, onward: Flow, back: Flow, space: Works
     The weight is v / (v + excess), the form of Wiener's filter: v is what difference there may be
     (TRUSTED, more where there is noise), excess what the noise does not explain.
     """
-    height, width = here.shape
-    where = places(onward, (width, height), (1, 1), space)
-    moved = fetch(there, where, space.array("moved small", here.shape, here.dtype))
+    moved = fetch(there, places(onward, space), space.array("moved small", here.shape, here.dtype))
     residual = np.subtract(moved, here, out=space.array("residual", here.shape), dtype=np.float32)
     noise = white_noise(residual)
     allowed = max(0.0, min(noise, 6.0) - 0.5) ** 2
@@ -72,13 +71,14 @@ def explained(onward: Flow, back: Flow, space: Workspace) -> Values:
     Source: Sundaram et al., "Dense Point Trajectories by GPU-accelerated Large Displacement
     Optical Flow" (2010), section 3, for the way back; softer, and with numbers of our own.
     """
-    height, width = onward.shape[1:]
-    x, y = places(onward, (width, height), (1, 1), space)
-    there = np.stack([fetch(axis, (x, y), np.empty_like(axis)) for axis in back])
-    way = cv2.magnitude(*onward)
-    missed = cv2.magnitude(*(onward + there)) - np.float32(0.02) * way
-    returning = falling(missed, 0.15, 0.5, np.float32(0.03) * way)
-    spread = sum(around(axis * axis, 3) - around(axis, 3) ** 2 for axis in onward)
+    height, width, _ = onward.shape
+    where = places(onward, space)
+    there = fetch(back, where, space.array("there", back.shape))
+    ways, ways_back, (x, y) = parts(onward), parts(there), parts(where)
+    long = cv2.magnitude(*ways)
+    missed = cv2.magnitude(*map(np.add, ways, ways_back)) - np.float32(0.02) * long
+    returning = falling(missed, 0.15, 0.5, np.float32(0.03) * long)
+    spread = np.add.reduce([around(way * way, 3) - around(way, 3) ** 2 for way in ways])
     even = falling(np.sqrt(np.maximum(spread, 0)), 0.15, 0.75)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     found: Values = returning * even * inside
@@ -116,7 +116,12 @@ def halved(values: Values) -> Values:
 
 def halved_flow(flow: Flow) -> Flow:
     """In pixels twice as large."""
-    return np.stack([halved(axis) for axis in flow]) * np.float32(0.5)
+    return halved(flow) * np.float32(0.5)
+
+
+def parts(flow: Flow) -> list[Values]:
+    """To the right, and down."""
+    return [np.asarray(part, np.float32) for part in cv2.split(flow)]
 
 
 def around(values: Values, side: int) -> Values:
