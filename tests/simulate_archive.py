@@ -35,6 +35,7 @@ from vsr.frame import ColorTags, FrameFormat, VideoInfo  # noqa: E402
 from vsr.media.chunk import Chunk  # noqa: E402
 from vsr.media.index import FilmIndex  # noqa: E402
 from vsr.media.target import Target  # noqa: E402
+from vsr.pipeline.outcome import File  # noqa: E402
 from vsr.pipeline.progress import Progress, Start  # noqa: E402
 from vsr.pipeline.store import Store  # noqa: E402
 from vsr.pipeline.worker import ChunkTask, Computed  # noqa: E402
@@ -142,7 +143,7 @@ class Play:
         frames = sum(chunk.frames for chunk in work.chunks)
         seconds = 2 + frames / 20_000
         self.ideal_seconds += seconds
-        return seconds, Whole(work.whole, frames, 40.0, (), 1, 1, "0f" * 32, "0f" * 32)
+        return seconds, Whole(work.whole, frames, 40.0, (), File(1, 1, "0f" * 32), "0f" * 32)
 
 
 def simulate(words: argparse.Namespace, folder: Path) -> None:

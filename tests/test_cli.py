@@ -17,8 +17,10 @@ from typer.main import get_command
 
 from vsr import __version__
 from vsr.cli.main import app
-from vsr.cli.upscale import parse_scale, parse_time
+from vsr.cli.upscale import parse_time
+from vsr.errors import InputError, one_line
 from vsr.networks.catalog import cards
+from vsr.settings import parse_scale
 
 HDR10 = (
     "hdr-opt=1:repeat-headers=1:log-level=none:"
@@ -60,6 +62,14 @@ def test_every_command_and_every_word_is_explained() -> None:
     for command in [*commands.values(), *(c for group in groups for c in group.values())]:
         assert command.help
         assert all(word.help for word in command.params), command.name
+
+
+def test_an_error_is_one_line_whatever_it_is() -> None:
+    known, unknown = InputError("in.mkv:\nnone"), KeyError("key")
+    known.add_note("20 frames are kept")
+    assert one_line(known, "a fault of ours") == "in.mkv: none; 20 frames are kept"
+    assert one_line(unknown) == "KeyError: 'key' (not foreseen)"
+    assert one_line(unknown, "a fault of ours") == "KeyError: 'key' (a fault of ours)"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ class CountingEngine:
     format = FrameFormat(4, 2, 8, "420")
     scale = 2
     device = "CPU"
-    description = "numpy"
+    description = runtime = "numpy"
     verdict: str | None = None
 
     def __init__(self, depth: int) -> None:

@@ -35,7 +35,7 @@ FORM = FrameFormat(48, 32)
 class OnnxEngine:
     """ONNX's own reference implementation as an engine: slow, and fp16 where the graph says so."""
 
-    depth, device = 1, "CPU"
+    depth, device, runtime = 1, "CPU", "ONNX 1"
     verdict: str | None = None
 
     def __init__(self, network: Network, form: FrameFormat, precision: str) -> None:

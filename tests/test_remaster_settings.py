@@ -86,6 +86,7 @@ def test_a_networks_file_is_looked_for_in_the_same_folder(tmp_path: Path) -> Non
         ("height = true", "height = True: has to be a whole number"),
         ("skip = 1", "skip = 1: has to be true/false"),
         ("scale = 'double'", "scale: 'double' is no scale"),
+        ("scale = -2", "scale: '-2' is no scale"),
         ("scale = 99", "scale: scale 99 is not between 1 and 16"),
         ("scale = 2\nheight = 720", "scale and height: give either a scale or a size"),
         ("deinterlace = 'maybe'", "deinterlace: no 'maybe'; there is auto, off"),

@@ -19,6 +19,7 @@ import pytest
 from films import Sound, Text, Video, film, moving, settings, times_of, woven
 from runs import begin, listing, mounted, vsr, vsr_here, wait_for
 
+from vsr.backends.ov import OpenVinoEngine
 from vsr.errors import InputError, StoreError, VerificationError
 from vsr.frame import Frame
 from vsr.media.chunk import ChunkFile
@@ -334,6 +335,29 @@ def test_a_source_that_changed_is_refused(movie: Path, out: Path) -> None:
     spoil(movie)
     with pytest.raises(InputError, match="source's change, Unix time in ns was "):
         upscale(movie, out / "large.mkv", settings=JOB)
+
+
+def test_an_update_of_what_computes_is_refused_until_the_film_is_done(
+    movie: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(movie, out / "large.mkv", JOB, 25)
+    monkeypatch.setattr(OpenVinoEngine, "runtime", "OpenVINO 2099.1")
+    with pytest.raises(InputError, match=r"engine's runtime was OpenVINO .*, is OpenVINO 2099\.1;"):
+        upscale(movie, out / "large.mkv", settings=JOB)
+    assert gone_on(movie, out / "large.mkv", replace(JOB, restart=True)).found == 0
+
+
+@pytest.mark.parametrize(("module", "name"), [("cv2", "OpenCV"), ("numba", "numba")])
+def test_so_is_one_of_what_blends_frames_where_they_are(
+    movie: Path, out: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str
+) -> None:
+    job = replace(JOB, temporal=0.5)
+    broken_off(movie, out / "steady.mkv", job, 25)
+    broken_off(movie, out / "large.mkv", JOB, 25)
+    monkeypatch.setattr(pytest.importorskip(module), "__version__", "99.1")
+    with pytest.raises(InputError, match=rf"otherwise: {name} was .*, is 99\.1; --restart"):
+        upscale(movie, out / "steady.mkv", settings=job)
+    assert gone_on(movie, out / "large.mkv", JOB).found == 20
 
 
 def test_settings_that_change_no_byte_are_no_difference(movie: Path, out: Path) -> None:

@@ -12,7 +12,8 @@ from runs import mounted
 
 from vsr.errors import StoreError
 from vsr.media.chunk import Chunk
-from vsr.pipeline.store import CANCELLED, DONE, FAILED, MIGRATIONS, Job, Outcome, Store
+from vsr.pipeline.schema import MIGRATIONS
+from vsr.pipeline.store import CANCELLED, DONE, FAILED, Job, Outcome, Store
 
 PLAN = {"encoder.crf": "18", "source": "ein «Film»"}
 

@@ -171,7 +171,7 @@ class ScarceEngine:
 
     scale = 2
     depth = 3
-    device = description = "scarce"
+    device = description = runtime = "scarce"
     verdict: str | None = None
 
     def __init__(self, owner: Device, form: FrameFormat) -> None:

@@ -107,6 +107,7 @@ def test_tiles_of_all_sizes_are_of_one_mind() -> None:
         assert {engine.verdict for engine in tiled.engines.values()} == {SMALLER}
         assert {engine.description for engine in tiled.engines.values()} == {f"ONNX {SMALLER}"}
         assert (tiled.verdict, tiled.kind) == (SMALLER, f"ONNX {SMALLER}")
+        assert tiled.runtime == "ONNX 1"
         result = tiled.start(dark).result()
         assert [engine.verdict for engine in engines[2:]] == [SMALLER] * 2
     assert largest_difference(result, reference.enlarge(dark, form, loud(1e4))) <= 2

@@ -118,12 +118,14 @@ def test_a_worker_that_would_give_other_bytes_refuses(tmp_path: Path, seek: bool
     with Reader(source) as reader:
         plan = make_plan(reader, source.with_name("other.mkv"), JOB)
     sent = task(source, JOB, 0, seek)
-    identity = identity_of(str(source), sent.target, plan.network, "OpenVINO CPU fp32", JOB)
+    with open_engine(plan.network, reader.info.format, JOB.engine) as engine:
+        identity = identity_of(str(source), sent.target, plan.network, engine, JOB)
     assert [*compute(replace(sent, identity=identity))]
     for name, other in [
         ("network's sha256", "0"),
         ("engine", "OpenVINO CPU int8"),
         ("engine", "TensorRT NVIDIA H200 fp32"),
+        ("engine's runtime", "OpenVINO 2023.3"),
         ("libx264", "1"),
     ]:
         changed = replace(sent, identity={**identity, name: other})

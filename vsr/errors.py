@@ -71,5 +71,13 @@ class StoreError(VsrError, OSError):
     """A cache, or the record of what is done, cannot be used."""
 
 
+def one_line(error: Exception, unforeseen: str = "not foreseen") -> str:
+    """What to tell people of an error; `unforeseen`, of one that is not ours."""
+    words = "; ".join([str(error), *getattr(error, "__notes__", [])])
+    if not isinstance(error, VsrError):
+        words = f"{type(error).__name__}: {words} ({unforeseen})"
+    return " ".join(words.split())
+
+
 class Interrupted(KeyboardInterrupt, Exception):  # noqa: N818 (no error)
     """Ctrl-C, in a form that also gets through libraries that pass on Exceptions only."""

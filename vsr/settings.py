@@ -58,6 +58,13 @@ class Size:
                 raise UsageError(f"{name} {value} is not between 2 and 16384")
 
 
+def parse_scale(word: str) -> Fraction:
+    """Of "2", "1.5" or "4/3". Raises UsageError."""
+    if not re.fullmatch(r"\d+(\.\d+)?|\d+/0*[1-9]\d*", word):
+        raise UsageError(f"'{word}' is no scale; say 2, 1.5 or 4/3")
+    return Fraction(word)
+
+
 @dataclass(frozen=True)
 class EngineSettings:
     """What computes, and how."""

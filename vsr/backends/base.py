@@ -48,6 +48,8 @@ class Engine(Protocol):
     """What computes: CPU, or the runtime's name of a GPU."""
     description: str
     """Backend, device and precision in a few words, for people."""
+    runtime: str
+    """Name and version of the runtime, on which the last digits may depend."""
     notes: list[str]
     """What there is to say of how it came about and fares, one sentence each."""
     verdict: str | None

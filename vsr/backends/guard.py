@@ -68,7 +68,7 @@ class GuardedEngine:
         self.adopt(build(network, precision))
 
     def adopt(self, engine: Engine) -> None:
-        self.engine = engine
+        self.engine, self.runtime = engine, engine.runtime
         self.depth, self.device, self.description = engine.depth, engine.device, engine.description
         self.notes.extend(engine.notes)
         engine.notes = self.notes

@@ -93,6 +93,7 @@ class OpenVinoEngine:
     """A frame graph compiled by OpenVINO; keeps the contract of `vsr.backends.base`. That takes a
     second or less, so that `on_build` has nothing to be told."""
 
+    runtime = f"OpenVINO {ov.__version__}"
     verdict: str | None = None
 
     def __init__(

@@ -57,7 +57,3 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-def has_cuda() -> bool:
-    return torch.cuda.is_available()

@@ -36,6 +36,7 @@ class TorchRunner:
     which `precision` names.
     """
 
+    runtime = f"torch {torch.__version__}"
     verdict: str | None = None
 
     def __init__(

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
+import tensorrt as trt
+
 from vsr.backends.base import OutOfMemoryError, Pending
 from vsr.backends.cuda import Gpu
 from vsr.backends.trt_lane import Lane, Shapes
@@ -26,6 +28,7 @@ class Runner:
     `shapes` are the inputs', `words` name backend, device and precision.
     """
 
+    runtime = f"TensorRT {trt.__version__}"
     verdict: str | None = None
 
     def __init__(

@@ -106,9 +106,10 @@ class TextArchive(ArchiveDisplay):
     def finished(self, film: Film, report: UpscaleReport) -> None:
         self.settle(film)
         fps = (report.frames - report.found) / report.seconds
+        verified = ", verified" if report.verified else ""
         self.say(
             f"{spoken(film.name)}: {report.frames} frames in {report.seconds:.1f} s "
-            f"({fps:.1f} frames/s), verified"
+            f"({fps:.1f} frames/s){verified}"
         )
         for note in report.notes:
             self.say(f"  note: {note}")

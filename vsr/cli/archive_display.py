@@ -62,8 +62,12 @@ class ArchiveDisplay:
 
 
 class JsonArchive(ArchiveDisplay):
-    """One JSON object a line: events stock, estimate, build, start, progress, done, error, end;
-    those about one film with its name, `film`."""
+    """One JSON object a line: events looking, stock, plan, estimate, build, start, progress, done,
+    retry, failed, error, stopping, end; those about one film with its name, `film`.
+
+    looking and progress, of one film, come by time: every half second at most. All others come
+    when what they say has happened.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +81,8 @@ class JsonArchive(ArchiveDisplay):
 
     def stock(self, stock: Stock) -> None:
         counts = {state.value: len(stock.by(state)) for state in State}
-        self.emit("stock", films=len(stock.standings), **counts, bad=len(stock.bad))
+        sums = {"films": len(stock.standings), **counts, "bad": len(stock.bad)}
+        self.emit("stock", **sums, notes=[*stock.notes])
 
     def plan(self, stock: Stock) -> None:
         for standing in stock.standings:

@@ -25,8 +25,8 @@ from vsr.cli.models import models
 from vsr.cli.remaster import remaster
 from vsr.cli.show import info
 from vsr.cli.train import train
-from vsr.cli.upscale import one_line, upscale
-from vsr.errors import Interrupted, UsageError
+from vsr.cli.upscale import UNFORESEEN, upscale
+from vsr.errors import Interrupted, UsageError, one_line
 
 PATIENCE = 1.5
 """Seconds that an interrupted job gets to clean up, before the process ends in any case."""
@@ -87,7 +87,7 @@ def main() -> NoReturn:
             leave_interrupted()
         if hasattr(error, "format_message"):
             leave(2, wrong_words(error))
-        leave(1, one_line(error))
+        leave(1, one_line(error, UNFORESEEN))
     if code == 130 or (code and interrupted.is_set()):  # as typer passes a KeyboardInterrupt on
         leave_interrupted()
     sys.exit(code or 0)

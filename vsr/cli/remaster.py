@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 import os
-from fractions import Fraction
 from typing import Annotated
 
 import typer
 
-from vsr.cli.options import Deinterlace, Precision, Style
-from vsr.cli.upscale import parse_options, parse_scale
+from vsr.cli import options
 from vsr.errors import UsageError
-from vsr.settings import (
-    DEFAULT_MODEL,
-    ClusterSettings,
-    EncoderSettings,
-    EngineSettings,
-    Size,
-    UpscaleSettings,
-)
+from vsr.settings import DEFAULT_MODEL, ClusterSettings, EngineSettings, UpscaleSettings
 
 
 def remaster(
     archive: Annotated[str, typer.Argument(help="A folder of films, with all folders in it.")],
     output: Annotated[str, typer.Option("-o", "--output", help="Folder of the results.")],
-    scale: Annotated[
-        str | None, typer.Option("-x", "--scale", help="Factor: 2, 3, 4, 1.5, 4/3 ... [2]")
-    ] = None,
-    height: Annotated[int | None, typer.Option(help="Height as shown, instead of -x.")] = None,
-    width: Annotated[int | None, typer.Option(help="Width as shown, instead of -x.")] = None,
-    model: Annotated[
-        str, typer.Option("-m", "--model", help="Name (see vsr models), ONNX file or checkpoint.")
-    ] = DEFAULT_MODEL,
-    codec: Annotated[
-        str, typer.Option(help="h264, hevc, av1, ffv1, prores, or any FFmpeg encoder.")
-    ] = "h264",
-    crf: Annotated[float | None, typer.Option(help="Quality, lower is better.")] = None,
-    preset: Annotated[str | None, typer.Option(help="The encoder's preset.")] = None,
-    pix_fmt: Annotated[str | None, typer.Option(help="Pixel format to encode.")] = None,
-    encoder_opt: Annotated[
-        list[str] | None, typer.Option(help="Further encoder option, key=value; repeatable.")
-    ] = None,
+    scale: options.Scale = None,
+    height: options.Height = None,
+    width: options.Width = None,
+    model: options.Model = DEFAULT_MODEL,
+    codec: options.Codec = "h264",
+    crf: options.Crf = None,
+    preset: options.Preset = None,
+    pix_fmt: options.PixFmt = None,
+    encoder_opt: options.EncoderOpt = None,
     container: Annotated[
         str | None, typer.Option("-f", "--container", help="mkv, mp4, mov ... [the source's]")
     ] = None,
-    deinterlace: Annotated[
-        Deinterlace, typer.Option(help="auto, off, frame, or field (twice the rate).")
-    ] = Deinterlace.auto,
+    deinterlace: options.DeinterlaceBy = options.Deinterlace.auto,
     temporal: Annotated[float, typer.Option(help="Make neighbouring frames agree, 0 to 1.")] = 0.0,
-    temporal_radius: Annotated[
-        int, typer.Option(help="With --temporal: frames to look at on each side, 1 or 2.")
-    ] = 1,
+    temporal_radius: options.TemporalRadius = 1,
     include: Annotated[
         list[str] | None,
         typer.Option(help="Films are what this names, such as '*.gif' or '19??/**'; repeatable."),
@@ -85,23 +64,19 @@ def remaster(
     worker_cpus: Annotated[
         int, typer.Option(help="With --cluster: processors of a worker, at most.")
     ] = 4,
-    backend: Annotated[str, typer.Option(help="What computes; see vsr doctor.")] = "auto",
-    device: Annotated[str, typer.Option(help="Which of the backend's devices.")] = "auto",
-    precision: Annotated[Precision, typer.Option(help="What it computes in.")] = Precision.auto,
-    threads: Annotated[int, typer.Option(help="Processor threads; 0: all.")] = 0,
-    tile: Annotated[int, typer.Option(help="Side of a tile; 0: as memory allows.")] = 0,
-    batch: Annotated[int, typer.Option(help="Frames computed together on a GPU; 0: auto.")] = 0,
-    hwaccel: Annotated[str, typer.Option(help="Decode on an NVIDIA GPU: cuda or cuda:N.")] = "none",
+    backend: options.Backend = "auto",
+    device: options.Device = "auto",
+    precision: options.ComputeIn = options.Precision.auto,
+    threads: options.Threads = 0,
+    tile: options.Tile = 0,
+    batch: options.Batch = 0,
+    hwaccel: options.Hwaccel = "none",
     overwrite: Annotated[
         bool, typer.Option(help="Replace outputs that are others' or were done otherwise.")
     ] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away what an interrupted run has left.")
-    ] = False,
-    chunk_seconds: Annotated[
-        float, typer.Option(help="Of film, after which what is done is kept for good.")
-    ] = 10.0,
-    progress: Annotated[Style, typer.Option(help="auto, bar, json or none.")] = Style.auto,
+    restart: options.Restart = False,
+    chunk_seconds: options.ChunkSeconds = 10.0,
+    progress: options.ShownAs = options.Style.auto,
 ) -> None:
     """Enlarge a tree of films; run again, it does what is not done and verified yet.
 
@@ -112,17 +87,12 @@ def remaster(
     from vsr.cli.archive_run import finish, preview
     from vsr.remaster.stock import Archive
 
-    size = Size(
-        scale=parse_scale(scale) if scale else None if width or height else Fraction(2),
-        width=width,
-        height=height,
-    )
     settings = UpscaleSettings(
         model=os.path.abspath(model) if os.path.isfile(model) else model,
-        size=size,
+        size=options.size_of(scale, width, height),
         deinterlace=deinterlace.value,
         engine=EngineSettings(backend, device, precision.value, threads, tile, batch),
-        encoder=EncoderSettings(codec, crf, preset, pix_fmt, parse_options(encoder_opt or [])),
+        encoder=options.encoder_of(codec, crf, preset, pix_fmt, encoder_opt),
         container=container,
         overwrite=overwrite,
         hwaccel=hwaccel,

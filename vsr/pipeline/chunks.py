@@ -9,20 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from vsr.errors import VerificationError
 from vsr.frame import Frame
+from vsr.media.chunk import sha256_of
 from vsr.media.encoder import encoder_rate
 from vsr.media.join import join
 from vsr.media.muxer import Muxer
 from vsr.media.reader import Reader
 from vsr.pipeline.chunk_writer import ChunkWriter
-from vsr.pipeline.outcome import done
+from vsr.pipeline.outcome import done, file_of
 from vsr.pipeline.plan import Plan
 from vsr.pipeline.progress import OnChunk, UpscaleReport
 from vsr.pipeline.resume import take_up
+from vsr.pipeline.tiling import TiledEngine
 from vsr.pipeline.work import WorkFolder
 from vsr.settings import UpscaleSettings
 
@@ -48,7 +51,7 @@ class ChunkedOutput:
         work: WorkFolder,
         plan: Plan,
         reader: Reader,
-        engine: str,
+        engine: TiledEngine,
         settings: UpscaleSettings,
         on_chunk: OnChunk | None = None,
     ) -> None:
@@ -157,8 +160,9 @@ class ChunkedOutput:
     def commit(self, report: UpscaleReport) -> None:
         """Give the output its name; the work is done."""
         assert self.muxer is not None
-        among_others = self.work.shared is not None
-        outcome = done(self.reader.path, self.work.whole, report) if among_others else None
+        outcome = None
+        if self.work.shared is not None:  # it is on record among others
+            outcome = done(report, sha256_of(Path(self.reader.path)), file_of(self.work.whole))
         self.store.finish(self.job, outcome)
         self.muxer.commit()
         self.committed = True

@@ -15,9 +15,12 @@ from vsr.settings import UpscaleSettings
 
 if TYPE_CHECKING:
     from vsr.networks.network import Network
+    from vsr.pipeline.tiling import TiledEngine
 
 ENDS = 1 << 20
 """Bytes of the source's beginning, and of its end, that are looked at."""
+
+MTIME = "source's change, Unix time in ns"
 
 WITHOUT_EFFECT = {
     *("model", "overwrite", "verify", "restart", "engine.threads", "engine.tile"),
@@ -28,22 +31,24 @@ WITHOUT_EFFECT = {
 
 
 def identity_of(
-    source: str, target: Target, network: Network, engine: str, settings: UpscaleSettings
+    source: str, target: Target, network: Network, engine: TiledEngine, settings: UpscaleSettings
 ) -> dict[str, str]:
-    """Name -> value of all there is; `engine` says what computes, and in which precision.
-
-    Raises OSError where the source cannot be read.
-    """
+    """Name -> value of all there is. Raises OSError where the source cannot be read."""
     facts = {
         **source_words(source),
         "network": f"{network.name} x{network.scale}",
         "network's sha256": network_digest(network),
-        "engine": engine,
+        "engine": engine.kind,
+        "engine's runtime": engine.runtime,
         "container": target.container,
         "encoder's threads": str(target.encoder.threads),
         "vsr": __version__,
         **encoder_versions(),
     }
+    if settings.temporal:
+        from vsr.pipeline.temporal import versions
+
+        facts |= versions()
     return facts | settings_words(settings)
 
 
@@ -63,7 +68,7 @@ def source_words(source: str) -> dict[str, str]:
         digest.update(file.read(ENDS))
     return {
         "source's bytes": str(state.st_size),
-        "source's change, Unix time in ns": str(state.st_mtime_ns),
+        MTIME: str(state.st_mtime_ns),
         "source's ends, sha256": digest.hexdigest(),
     }
 
@@ -88,9 +93,8 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What is another, as "encoder.crf was 18, is 20"."""
-    names = [*now, *(name for name in before if name not in now)]
     return [
         f"{name} was {before.get(name, 'not said')}, is {now.get(name, 'not said')}"
-        for name in names
+        for name in {**now, **before}
         if before.get(name) != now.get(name)
     ]

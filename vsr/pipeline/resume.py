@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from vsr.media.target import Target
 from vsr.pipeline.identity import differences, identity_of, network_digest
 from vsr.pipeline.plan import Plan
 from vsr.pipeline.store import Job, Store
+from vsr.pipeline.tiling import TiledEngine
 from vsr.pipeline.work import WorkFolder
 from vsr.settings import EngineSettings, UpscaleSettings
 
@@ -30,12 +32,12 @@ class Begun:
 
 
 def take_up(
-    work: WorkFolder, plan: Plan, source: str, engine: str, settings: UpscaleSettings
+    work: WorkFolder, plan: Plan, source: str, engine: TiledEngine, settings: UpscaleSettings
 ) -> Begun:
     """The output's job as it was begun, or a new one where nothing is recorded.
 
-    `engine` says what computes, and in which precision. Raises InputError, naming every difference,
-    where chunks are recorded that were begun otherwise; StoreError where the record is of no use.
+    Raises InputError, naming every difference, where chunks are recorded that were begun otherwise;
+    StoreError where the record is of no use.
     """
     if settings.restart:
         work.clear()
@@ -46,20 +48,32 @@ def take_up(
     chunks = store.chunks(job) if job is not None else []
     target = with_threads(plan.target, job if chunks else None, settings)
     identity = identity_of(source, target, plan.network, engine, settings)
-    if job is None:
-        job = store.add(store.name(work.output), source, identity)
-    elif not chunks:  # nothing is lost by beginning anew
-        job = store.replan(job, source, identity)
-    elif other := differences(job.plan, identity):
-        frames = sum(chunk.frames for chunk in chunks)
-        raise InputError(
-            f"{work.output}: {frames} frames are kept of a run that was begun otherwise: "
-            f"{'; '.join(other)}; --restart throws them away"
-        )
+    kept = sum(chunk.frames for chunk in chunks)
+    job = begin_job(store, work.output, source, identity, kept)
     begun = Begun(store, job, target, {}, [])
     for chunk in chunks:
         check(work.chunk(chunk.start), chunk, begun)
     return begun
+
+
+def begin_job(
+    store: Store, output: str, source: str, identity: Mapping[str, str], kept: int
+) -> Job:
+    """The output's job as it was begun, or a new one where no frames are kept.
+
+    Raises InputError, naming every difference, where they were made otherwise.
+    """
+    job = store.job(store.name(output))
+    if job is None:
+        return store.add(store.name(output), source, identity)
+    if not kept:  # nothing is lost by beginning anew
+        return store.replan(job, source, identity)
+    if other := differences(job.plan, identity):
+        raise InputError(
+            f"{output}: {kept} frames are kept of a run that was begun otherwise: "
+            f"{'; '.join(other)}; --restart throws them away"
+        )
+    return job
 
 
 def as_begun(work: WorkFolder | None, plan: Plan, settings: UpscaleSettings) -> EngineSettings:
@@ -87,14 +101,21 @@ def with_threads(target: Target, job: Job | None, settings: UpscaleSettings) -> 
 
 def check(path: Path, chunk: Chunk, begun: Begun) -> None:
     """Take a recorded chunk for done if its file is still what it was; else forget it."""
-    if not path.is_file():
-        problem = "is missing"
-    elif path.stat().st_size != chunk.size or sha256_of(path) != chunk.sha256:
-        problem = "is damaged"
-    else:
+    problem = chunk_problem(path, chunk)
+    if not problem:
         begun.done[chunk.start] = chunk
         return
     begun.store.forget(begun.job, chunk)
-    begun.notes.append(
-        f"the chunk of frames {chunk.start} to {chunk.end - 1} {problem}: computed again"
-    )
+    begun.notes.append(again_note(chunk, problem))
+
+
+def chunk_problem(path: Path, chunk: Chunk) -> str:
+    """What is wrong with a recorded chunk's file; "" is nothing."""
+    if not path.is_file():
+        return "is missing"
+    same = path.stat().st_size == chunk.size and sha256_of(path) == chunk.sha256
+    return "" if same else "is damaged"
+
+
+def again_note(chunk: Chunk, problem: str) -> str:
+    return f"the chunk of frames {chunk.start} to {chunk.end - 1} {problem}: computed again"

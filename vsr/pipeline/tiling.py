@@ -124,6 +124,7 @@ class TiledEngine:
         one = next(iter(self.engines.values()))
         tiles = len(self.cuts)
         self.device, self.kind, self.verdict = one.device, one.description, one.verdict
+        self.runtime = one.runtime
         self.depth = one.depth if tiles == 1 else 1
         self.description = self.kind if tiles == 1 else f"{self.kind}, {tiles} tiles of {self.tile}"
 

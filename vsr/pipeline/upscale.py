@@ -106,7 +106,7 @@ def upscale(
             leaving(reader, output),
         ):
             if on_start is not None:
-                on_start(make_start(reader, plan, engine, output, settings))
+                on_start(make_start(reader, plan, engine, settings, output.first, output.found))
             numbered = zip(output.numbers(), enlarged, strict=False)
             for number, frame in reported(numbered, output, plan, settings, on_progress):
                 output.write(number, frame)
@@ -178,7 +178,7 @@ def begin_output(
     if work is None or not plan.in_chunks:
         return StraightOutput(work, plan, reader)
     settled = replace(settings, engine=replace(settings.engine, verdict=engine.verdict))
-    return ChunkedOutput(work, plan, reader, engine.kind, settled, on_chunk)
+    return ChunkedOutput(work, plan, reader, engine, settled, on_chunk)
 
 
 @contextmanager
@@ -193,7 +193,12 @@ def leaving(reader: Reader, output: Output) -> Iterator[None]:
 
 
 def make_start(
-    reader: Reader, plan: Plan, engine: Engine, output: Output, settings: UpscaleSettings
+    reader: Reader,
+    plan: Plan,
+    engine: Engine,
+    settings: UpscaleSettings,
+    first: int = 0,
+    found: int = 0,
 ) -> Start:
     network = plan.network
     return Start(
@@ -205,9 +210,9 @@ def make_start(
         network=f"{network.name} x{network.scale}",
         engine=engine.description,
         total=expected_frames(reader.info, settings),
-        first=output.first,
-        found=output.found,
-        notes=engine.notes,
+        first=first,
+        found=found,
+        notes=list(engine.notes),
     )
 
 

@@ -90,7 +90,7 @@ class WorkFolder:
 
     def chunk(self, start: int) -> Path:
         """The file of the chunk that begins with this frame."""
-        return self.path / f"{start:09}{CHUNK}"
+        return self.path / chunk_name(start)
 
     def sweep(self) -> None:
         """Remove what was not finished."""
@@ -129,6 +129,11 @@ class WorkFolder:
         if self.own is not None:
             self.own.close()
         os.close(self.lock)
+
+
+def chunk_name(start: int) -> str:
+    """Of the file of the chunk that begins with this frame."""
+    return f"{start:09}{CHUNK}"
 
 
 def folder_of(output: str) -> Path:

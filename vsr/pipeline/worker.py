@@ -28,7 +28,7 @@ from vsr.pipeline.progress import read_notes
 from vsr.pipeline.sizes import factors
 from vsr.pipeline.tiling import TiledEngine
 from vsr.pipeline.upscale import DECODED_AHEAD, ENLARGED_AHEAD, find_stage, open_engine
-from vsr.pipeline.work import CHUNK
+from vsr.pipeline.work import CHUNK, chunk_name
 from vsr.settings import EngineSettings, UpscaleSettings
 
 
@@ -162,7 +162,7 @@ def written(frames: Iterator[Frame], task: ChunkTask, form: FrameFormat) -> Iter
     """The frames as chunks, each of which is complete before the next one begins."""
     start = task.start
     for frame in frames:
-        path = Path(task.folder) / f"{start:09}{CHUNK}"
+        path = Path(task.folder) / chunk_name(start)
         own = path.with_suffix(f".{secrets.token_hex(4)}{CHUNK}")
         writer = ChunkWriter(own, start, task.target, form)
         try:
@@ -198,7 +198,7 @@ def check_identity(task: ChunkTask, network: Network, engine: TiledEngine) -> No
     """
     if task.identity is None:
         return
-    now = identity_of(task.source, task.target, network, engine.kind, task.settings)
+    now = identity_of(task.source, task.target, network, engine, task.settings)
     planned = dict(task.identity)
     if alike(planned["engine"], now["engine"]):
         now["engine"] = planned["engine"]

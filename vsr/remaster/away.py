@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.media.chunk import Chunk
-from vsr.pipeline.work import CHUNK
+from vsr.pipeline.work import chunk_name
 from vsr.pipeline.worker import ChunkTask, Computed, Ended, Engines, compute
 from vsr.remaster.ending import EndTask, Whole, end
 from vsr.remaster.storage import Depot, fetch, get_checked, put, size_of
@@ -41,7 +41,7 @@ def survey_away(work: SurveyTask, depot: Depot, engines: Engines) -> Survey:
 
 def wrong(depot: Depot, chunk: Chunk) -> str:
     """What is wrong with a chunk in the storage, as far as its size tells; "" is nothing."""
-    size = size_of(depot.file(f"{chunk.start:09}{CHUNK}"))
+    size = size_of(depot.file(chunk_name(chunk.start)))
     return "is missing" if size is None else "" if size == chunk.size else "is damaged"
 
 
@@ -57,7 +57,7 @@ def compute_away(
             except StopIteration as ended:
                 result: Ended = ended.value
                 return result
-            name = f"{made.chunk.start:09}{CHUNK}"
+            name = chunk_name(made.chunk.start)
             put(os.path.join(folder, name), depot.file(name))
             Path(folder, name).unlink()
             yield made
@@ -67,7 +67,7 @@ def end_away(work: EndTask, depot: Depot) -> Whole:
     """As `end`; the whole is in the storage then."""
     with tempfile.TemporaryDirectory(prefix="vsr-") as folder:
         for chunk in work.chunks:
-            name = f"{chunk.start:09}{CHUNK}"
+            name = chunk_name(chunk.start)
             get_checked(depot.file(name), os.path.join(folder, name), chunk.sha256)
         whole = os.path.join(folder, "whole")
         done = end(replace(work, source=fetch(depot), folder=folder, whole=whole))

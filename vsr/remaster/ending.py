@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from vsr.media.join import join
 from vsr.media.muxer import Muxer
 from vsr.media.reader import Reader
 from vsr.media.target import Target
+from vsr.pipeline.outcome import File, file_of
 from vsr.pipeline.progress import write_notes
 from vsr.pipeline.verify import CHECKED_SAMPLES, Samples, verify
-from vsr.pipeline.work import CHUNK
+from vsr.pipeline.work import chunk_name
 from vsr.settings import UpscaleSettings
 
 
@@ -43,9 +43,7 @@ class Whole:
     psnr: float | None
     """The worst sampled frame's, dB; None: nothing was compared."""
     notes: tuple[str, ...]
-    size: int
-    mtime_ns: int
-    sha256: str
+    file: File
     source_sha256: str
 
 
@@ -71,22 +69,19 @@ def end(task: EndTask) -> Whole:
     with Reader(task.source, task.settings.deinterlace) as reader:
         muxer = Muxer(task.target, reader, task.whole)
         try:
-            files = [Path(task.folder) / f"{chunk.start:09}{CHUNK}" for chunk in task.chunks]
+            files = [Path(task.folder) / chunk_name(chunk.start) for chunk in task.chunks]
             join(files, task.chunks, muxer)
             form = reader.info.format
             scores = verify(muxer, samples, form) if task.settings.verify else {}
         except BaseException:
             muxer.discard()
             raise
-    state = os.stat(task.whole)
     return Whole(
         path=task.whole,
         frames=len(muxer.pts),
         psnr=min(scores.values(), default=None),
         notes=tuple(write_notes(muxer)),
-        size=state.st_size,
-        mtime_ns=state.st_mtime_ns,
-        sha256=sha256_of(Path(task.whole)),
+        file=file_of(Path(task.whole)),
         source_sha256=sha256_of(Path(task.source)),
     )
 

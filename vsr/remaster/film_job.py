@@ -14,9 +14,11 @@ from typing import Any
 from vsr.errors import VerificationError
 from vsr.media.chunk import Chunk
 from vsr.media.muxer import sync
+from vsr.pipeline.outcome import done
 from vsr.pipeline.plan import encoder_threads
 from vsr.pipeline.progress import Progress, UpscaleReport
-from vsr.pipeline.store import DONE, Outcome, Store
+from vsr.pipeline.resume import again_note
+from vsr.pipeline.store import Store
 from vsr.pipeline.work import PARTIAL, WorkFolder
 from vsr.pipeline.worker import ChunkTask, Computed, Ended
 from vsr.remaster.away import Away
@@ -140,10 +142,7 @@ class FilmJob:
         total = len(self.index.pts) if self.index is not None else plan.start.total
         self.record.plan(plan.identity, total)
         for start, problem in plan.bad.items():
-            chunk = self.record.forget(start)
-            self.notes.append(
-                f"the chunk of frames {start} to {chunk.end - 1} {problem}: computed again"
-            )
+            self.notes.append(again_note(self.record.forget(start), problem))
         self.found, first = self.record.frames, self.record.first_missing()
         self.start = replace(plan.start, found=self.found, first=first, total=total)
         self.watch.started(self.film, self.start)
@@ -210,9 +209,10 @@ class FilmJob:
     def commit(self, whole: Whole) -> None:
         """Give the output its name; the work is done."""
         assert self.record is not None
+        file = whole.file
         if self.storage is not None:
-            get_checked(self.depot.file(Path(whole.path).name), whole.path, whole.sha256)
-            whole = replace(whole, mtime_ns=os.stat(whole.path).st_mtime_ns)
+            get_checked(self.depot.file(Path(whole.path).name), whole.path, file.sha256)
+            file = replace(file, mtime_ns=os.stat(whole.path).st_mtime_ns)
             sync(whole.path)
         info = self.start.info
         report = UpscaleReport(
@@ -231,19 +231,7 @@ class FilmJob:
             film_seconds=info.duration,
             notes=[*info.notes, *self.notes, *whole.notes],
         )
-        outcome = Outcome(
-            DONE,
-            time.time(),
-            source_sha256=whole.source_sha256,
-            sha256=whole.sha256,
-            size=whole.size,
-            mtime_ns=whole.mtime_ns,
-            frames=whole.frames,
-            film_seconds=info.duration,
-            seconds=report.seconds,
-            warnings=tuple(report.notes),
-        )
-        self.record.finish(outcome)
+        self.record.finish(done(report, whole.source_sha256, file))
         os.replace(whole.path, self.output)
         sync(Path(self.output).parent)
         self.report = report

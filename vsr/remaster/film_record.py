@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vsr.errors import InputError
 from vsr.media.chunk import Chunk
-from vsr.pipeline.identity import differences
+from vsr.pipeline.resume import begin_job
 from vsr.pipeline.store import Job, Outcome, Store
 from vsr.remaster.plan import Film
 from vsr.remaster.runner import CancelledError
@@ -45,15 +44,8 @@ class FilmRecord:
 
         Raises InputError, naming every difference, where chunks were made otherwise.
         """
-        if self.job is None:
-            self.job = self.store.add(self.name, self.film.source, identity)
-        elif not self.done:
-            self.job = self.store.replan(self.job, self.film.source, identity)
-        elif other := differences(self.job.plan, identity):
-            raise InputError(
-                f"{self.film.output}: {self.frames} frames are kept of a run that was begun "
-                f"otherwise: {'; '.join(other)}; --restart throws them away"
-            )
+        film = self.film
+        self.job = begin_job(self.store, film.output, film.source, identity, self.frames)
         self.store.expect(self.job, frames)
 
     def forget(self, start: int) -> Chunk:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vsr.remaster.globs import matches
+from vsr.remaster.record import record_of
 
 ENDINGS = frozenset(
     {
@@ -22,9 +23,6 @@ ENDINGS = frozenset(
     }
 )
 """Of the names that are taken for films'."""
-
-RESULTS = ".vsr/jobs.sqlite"
-"""What lies in a folder of results, as `vsr.remaster.record` has it."""
 
 EFFECTIVE = os.access in os.supports_effective_ids
 """Whether the system says what we may do now, not what who started us may."""
@@ -106,7 +104,7 @@ class Search:
     ) -> None:
         if identity == self.out:
             return
-        if os.path.isfile(os.path.join(whole, RESULTS)):
+        if os.path.isfile(record_of(whole)):
             self.found.notes.append(f"{path}: holds results of vsr remaster; passed over")
             return
         place = os.path.realpath(whole)

@@ -11,11 +11,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any, get_args
 
 from vsr.errors import InputError, UsageError
-from vsr.settings import Deinterlace, EncoderSettings, Size, UpscaleSettings
+from vsr.settings import Deinterlace, EncoderSettings, Size, UpscaleSettings, parse_scale
 
 FILE = "vsr.toml"
 
@@ -146,11 +145,3 @@ def applied(settings: UpscaleSettings, words: Mapping[str, Any]) -> UpscaleSetti
             case _:
                 return replace(settings, **{key.replace("-", "_"): value})
     return replace(settings, encoder=encoder)
-
-
-def parse_scale(word: str) -> Fraction:
-    """Of "2", "1.5" or "4/3". Raises UsageError."""
-    try:
-        return Fraction(word)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"'{word}' is no scale; say 2, 1.5 or 4/3") from None

@@ -13,7 +13,7 @@ from typing import Any
 from vsr.errors import InputError
 from vsr.pipeline.store import CANCELLED, DONE, FAILED, Job, Outcome, Store, spoken
 from vsr.pipeline.work import RECORD, WorkFolder, folder_of
-from vsr.remaster.record import record_of
+from vsr.remaster.record import all_jobs, record_of, so_far
 
 
 def find_record(out: str) -> Path:
@@ -37,11 +37,6 @@ def opened(out: str, read_only: bool = False) -> Iterator[Store]:
         yield store
 
 
-def folder_around(store: Store) -> Path:
-    """What the outputs' names are seen from."""
-    return store.path.absolute().parent.parent
-
-
 @dataclass(frozen=True)
 class Summary:
     """A film in a line."""
@@ -60,18 +55,14 @@ class Summary:
 
 def summaries(store: Store) -> list[Summary]:
     """All films, by their outputs' names."""
-    outcomes, done = store.outcomes(), store.frames_done()
-    jobs = sorted(store.jobs(), key=lambda job: job.output)
-    return [summary(job, outcomes.get(job.id), done.get(job.id, 0)) for job in jobs]
+    return [summary(*each) for each in all_jobs(store)]
 
 
 def summary(job: Job, outcome: Outcome | None, done: int) -> Summary:
-    state, tries, error = "begun" if done else "waiting", 0, None
-    if outcome is not None:
-        state, tries, error = outcome.state, outcome.tries, outcome.error
-        done = outcome.frames or done
-    frames = done if state == DONE else job.frames
-    return Summary(job.output, job.source, state, done, frames, tries, error)
+    end = so_far(outcome, done)
+    done = end.frames or done
+    frames = done if end.state == DONE else job.frames
+    return Summary(job.output, job.source, end.state, done, frames, end.tries, end.error)
 
 
 def details(store: Store, word: str) -> dict[str, Any]:
@@ -151,7 +142,7 @@ def clean(store: Store) -> list[str]:
         outcome = outcomes.get(job.id)
         if outcome is None or outcome.state == FAILED:
             continue
-        output = str(folder_around(store) / job.output)
+        output = str(store.folder / job.output)
         had_folder = folder_of(output).is_dir()
         if had_folder:
             with WorkFolder(output, store) as work:

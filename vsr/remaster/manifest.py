@@ -19,6 +19,7 @@ from pathlib import Path
 from vsr.errors import MediaError
 from vsr.pipeline.store import FAILED, Job, Outcome, Store, spoken
 from vsr.remaster.find import Trouble
+from vsr.remaster.record import all_jobs, so_far
 
 SHARE = 0.02
 """The part of the time of a run that may go into writing."""
@@ -93,14 +94,11 @@ class Manifest:
 
 def rows_of(store: Store) -> list[Row]:
     """All films on record, by their outputs' names."""
-    outcomes, frames = store.outcomes(), store.frames_done()
-    jobs = sorted(store.jobs(), key=lambda job: job.output)
-    return [row_of(job, outcomes.get(job.id), frames.get(job.id, 0)) for job in jobs]
+    return [row_of(*each) for each in all_jobs(store)]
 
 
 def row_of(job: Job, outcome: Outcome | None, frames: int) -> Row:
-    plan = job.plan
-    end = outcome or Outcome("begun" if frames else "waiting", 0, tries=0)
+    plan, end = job.plan, so_far(outcome, frames)
     return Row(
         source=job.source,
         source_sha256=end.source_sha256,

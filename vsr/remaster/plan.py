@@ -6,7 +6,7 @@ import os
 import string
 from dataclasses import dataclass
 
-from vsr.errors import InputError, UsageError, VsrError
+from vsr.errors import InputError, UsageError, one_line
 from vsr.remaster.find import is_within
 from vsr.settings import Size, UpscaleSettings
 
@@ -86,7 +86,4 @@ def size_word(size: Size) -> str:
 
 def reason_of(error: Exception, film: Film) -> str:
     """Why a film failed, in one line, without its name."""
-    words = "; ".join([str(error), *getattr(error, "__notes__", [])])
-    if not isinstance(error, VsrError):
-        words = f"{type(error).__name__}: {words} (not foreseen)"
-    return " ".join(words.split()).removeprefix(f"{film.source}: ")
+    return one_line(error).removeprefix(f"{film.source}: ")

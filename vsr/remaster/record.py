@@ -55,6 +55,18 @@ def read_record(out: str) -> Iterator[Store | None]:
         yield store
 
 
+def all_jobs(store: Store) -> list[tuple[Job, Outcome | None, int]]:
+    """By their outputs' names: how each ended, and how many frames of its chunks are done."""
+    outcomes, frames = store.outcomes(), store.frames_done()
+    jobs = sorted(store.jobs(), key=lambda job: job.output)
+    return [(job, outcomes.get(job.id), frames.get(job.id, 0)) for job in jobs]
+
+
+def so_far(outcome: Outcome | None, frames: int) -> Outcome:
+    """How a job ended; of one that has not, that it is begun, or waiting where no frame is done."""
+    return outcome or Outcome("begun" if frames else "waiting", ended=0, tries=0)
+
+
 def frames_on_record(store: Store | None) -> dict[str, int]:
     """Output -> frames that are done."""
     if store is None:

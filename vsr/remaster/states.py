@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 from vsr import __version__
 from vsr.media.chunk import sha256_of
 from vsr.media.container import KEPT
-from vsr.pipeline.identity import differences, network_digest, settings_words, source_words
+from vsr.pipeline.identity import (
+    MTIME,
+    differences,
+    network_digest,
+    settings_words,
+    source_words,
+)
 from vsr.pipeline.store import CANCELLED, DONE, FAILED, Job, Outcome, spoken
 from vsr.remaster.folders import Folders
 from vsr.remaster.plan import Film, output_name
@@ -25,8 +31,6 @@ from vsr.settings import UpscaleSettings
 
 if TYPE_CHECKING:
     from vsr.remaster.look import Look
-
-MTIME = "source's change, Unix time in ns"
 
 
 class State(Enum):

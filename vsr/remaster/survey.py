@@ -7,17 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from vsr.errors import InputError
-from vsr.media.chunk import Chunk, sha256_of
-from vsr.media.encoder import encoder_name
+from vsr.media.chunk import Chunk
 from vsr.media.index import FilmIndex, index_of
 from vsr.media.reader import Reader
 from vsr.media.target import Target
 from vsr.pipeline.chunks import chunk_length
 from vsr.pipeline.identity import identity_of
 from vsr.pipeline.plan import make_plan
-from vsr.pipeline.progress import Start, expected_frames
+from vsr.pipeline.progress import Start
+from vsr.pipeline.resume import chunk_problem
 from vsr.pipeline.telling import telling_frame
-from vsr.pipeline.work import CHUNK
+from vsr.pipeline.upscale import make_start
+from vsr.pipeline.work import chunk_name
 from vsr.pipeline.worker import Engines
 from vsr.settings import UpscaleSettings
 
@@ -54,7 +55,7 @@ class Survey:
 
 def survey(task: SurveyTask, engines: Engines) -> Survey:
     """Decide all there is to decide about a film. Raises InputError where it makes no sense."""
-    settings = task.settings
+    settings, folder = task.settings, Path(task.folder)
     if settings.clip:
         raise InputError(f"{task.source}: a part of a film is nothing for a cluster")
     with Reader(task.source, settings.deinterlace, hwaccel=settings.hwaccel) as reader:
@@ -65,34 +66,15 @@ def survey(task: SurveyTask, engines: Engines) -> Survey:
         telling = partial(telling_frame, reader.path, plan.network, settings)
         engine = engines.get(plan.network, reader.info.format, settings.engine, telling)
         settled = replace(settings, engine=replace(settings.engine, verdict=engine.verdict))
-        target = plan.target
-        start = Start(
-            source=reader.path,
-            info=reader.info,
-            output=target.path,
-            large=target.info,
-            encoder=encoder_name(target.encoder.codec),
-            network=f"{plan.network.name} x{plan.network.scale}",
-            engine=engine.description,
-            total=expected_frames(reader.info, settings),
-            notes=list(engine.notes),
-        )
+        start, target = make_start(reader, plan, engine, settings), plan.target
         seekable = not reader.has_to_be_read_from_its_start
+    problems = {c.start: chunk_problem(folder / chunk_name(c.start), c) for c in task.recorded}
     return Survey(
         start=start,
         target=target,
         settings=settled,
-        identity=identity_of(task.source, target, plan.network, engine.kind, settled),
+        identity=identity_of(task.source, target, plan.network, engine, settled),
         length=chunk_length(target.info.rate, settings.chunk_seconds),
         index=index_of(task.source) if seekable else None,
-        bad={c.start: problem for c in task.recorded if (problem := wrong(task.folder, c))},
+        bad={first: problem for first, problem in problems.items() if problem},
     )
-
-
-def wrong(folder: str, chunk: Chunk) -> str:
-    """What is wrong with a chunk's file; "" is nothing."""
-    path = Path(folder) / f"{chunk.start:09}{CHUNK}"
-    if not path.is_file():
-        return "is missing"
-    same = path.stat().st_size == chunk.size and sha256_of(path) == chunk.sha256
-    return "" if same else "is damaged"
