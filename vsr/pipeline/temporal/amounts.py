@@ -10,7 +10,7 @@ class Amounts:
     """How much of the change is made."""
 
     detail: float
-    """0 to 1, of what is finer than SMOOTH lets through: where networks shimmer."""
+    """0 to 1, of what a binomial filter of 3x3 takes away: where networks shimmer."""
     rest: float
     """0 to 1, of the rest, which in a clean film is the film itself: its grain, its light."""
     own: float = 1.0

@@ -4,8 +4,8 @@ A straight line between two samples is too low on a hill and too high in a valle
 lines here are drawn between other samples, a little off the true ones' places, and made so that the
 lines pass through the true ones: then the errors of hills and valleys nearly cancel.
 
-Source: Blu, Thevenaz and Unser, "Linear interpolation revitalized" (2004), sections III and IV; the
-best shift found there, 0.21, rounded to 32nds, and the recursive filter cut off after TAPS.
+Source: Blu, Thevenaz and Unser, "Linear interpolation revitalized" (2004); the best shift found
+there, (1 - sqrt(1/3)) / 2, rounded to 32nds, and the recursive filter cut off after TAPS.
 """
 
 from dataclasses import dataclass
