@@ -90,31 +90,59 @@ def begin(
     )
 
 
-DYING = """
-import os, signal, sys
+SIGNALLING = """
+import os, sys
 from vsr.cli.main import main
-from vsr.pipeline.store import Store
+from vsr.pipeline.chunks import ChunkedOutput
 
-left, record = int(sys.argv.pop(1)), Store.record
+signal, left = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+complete, write = ChunkedOutput.complete, ChunkedOutput.write
 
-def record_the_last(*what):
+def count(*what):
     global left
-    record(*what)
     left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    complete(*what)
 
-Store.record = record_the_last
+def signal_and_write(*what):
+    global left
+    if left == 0:
+        left = -1
+        os.kill(os.getpid(), signal)
+    write(*what)
+
+ChunkedOutput.complete, ChunkedOutput.write = count, signal_and_write
 main()
 """
+"""A vsr that sends itself a signal at the first frame after so many chunks: there and not later,
+however fast the machine is."""
+
+
+def stopped_after(chunks: int, *words: str | Path) -> subprocess.Popen[bytes]:
+    """Start vsr, with JSON lines on standard error, and come back when it stands still, so many
+    chunks done; SIGCONT lets it go on."""
+    process = signalled(signal.SIGSTOP, chunks, *words)
+    state = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert state is not None
+    assert state.si_code == os.CLD_STOPPED, process.communicate()[1].decode()
+    return process
 
 
 def killed_after(chunks: int, *words: str | Path) -> None:
-    """Run vsr, and kill it (kill -9) when it has recorded so many chunks, at once and not later,
-    however fast the machine is."""
-    command = [sys.executable, "-c", DYING, str(chunks), *map(str, words), "--progress", "none"]
-    ran = subprocess.run(command, env=environment(), capture_output=True, timeout=LIMIT)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
+    """Run vsr, and kill it (kill -9) when so many chunks are done."""
+    process = signalled(signal.SIGKILL, chunks, *words)
+    _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == -signal.SIGKILL, err.decode()
+
+
+def signalled(number: int, chunks: int, *words: str | Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", SIGNALLING, str(int(number)), str(chunks), *map(str, words)]
+    return subprocess.Popen(
+        [*command, "--progress", "json"],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def wait_for(event: str, process: subprocess.Popen[bytes]) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from films import Sound, Video, film, settings
-from runs import Ran, begin, listing, vsr_here, wait_for
+from runs import Ran, listing, stopped_after, vsr_here
 
 from vsr.pipeline.outcome import failed
 from vsr.pipeline.progress import Progress
@@ -18,7 +19,6 @@ from vsr.pipeline.upscale import upscale
 from vsr.remaster.record import open_record, record_of
 
 QUICK = ("-m", "nearest", "--preset", "ultrafast", "--chunk-seconds", "0.4", "--progress", "none")
-SLOWLY = ("-m", "nearest", "--preset", "veryslow", "-x", "8", "--chunk-seconds", "0.4")
 
 
 class PowerCut(BaseException):
@@ -64,18 +64,17 @@ def states(out: Path) -> dict[str, str]:
 
 
 def test_a_film_is_cancelled_while_a_run_is_at_it(archive: Path, out: Path) -> None:
-    process = begin("remaster", archive, *SLOWLY, "-o", out)
-    while wait_for("progress", process)["kept"] < 10:
-        pass
+    process = stopped_after(1, "remaster", archive, "-o", out, *QUICK[:-2])
     assert states(out) == {"a.mkv": "begun", "deep/b.mp4": "waiting", "notes.mp4": "failed"}
     assert jobs("cancel", out, "a.mkv").words == "cancelled: a.mkv\n1 films\n"
+    process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=120)
     end = json.loads(err.decode().splitlines()[-1])
     assert (process.returncode, end["done"], end["cancelled"]) == (1, 1, 1)
     assert states(out) == {"a.mkv": "cancelled", "deep/b.mp4": "done", "notes.mp4": "failed"}
     assert (out / ".a.mkv.vsr").is_dir()
 
-    ran = vsr_here("remaster", archive, *SLOWLY, "-o", out)
+    ran = vsr_here("remaster", archive, "-o", out, *QUICK[:-2])
     assert "1 cancelled" in ran.err
     assert not (out / "a.mkv").exists()
     assert jobs("clean", out).words == "cleaned: a.mkv\ncleaned: deep/b.mp4\n2 films\n"

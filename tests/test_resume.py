@@ -17,7 +17,7 @@ from typing import Any
 import av
 import pytest
 from films import Sound, Text, Video, film, moving, settings, times_of, woven
-from runs import begin, listing, mounted, vsr, vsr_here, wait_for
+from runs import begin, killed_after, listing, mounted, stopped_after, vsr, vsr_here
 
 from vsr.backends.ov import OpenVinoEngine
 from vsr.errors import InputError, StoreError, VerificationError
@@ -36,7 +36,6 @@ JOB = replace(
     settings(options={"preset": "medium", "bf": "3", "b_strategy": "0"}), chunk_seconds=0.4
 )
 WORDS = ("-m", "nearest", "--chunk-seconds", "0.4", "--preset", "medium")
-SLOWLY = (*WORDS[:-1], "veryslow", "-x", "12")
 
 
 class PowerCut(BaseException):
@@ -393,10 +392,7 @@ def test_the_encoder_has_the_threads_it_is_given(tmp_path: Path) -> None:
 
 
 def test_nothing_recorded_stands_in_nobodys_way(movie: Path, out: Path) -> None:
-    process = begin("upscale", movie, *SLOWLY, "-o", out / "large.mkv")
-    wait_for("start", process)
-    process.kill()
-    process.communicate()
+    killed_after(0, "upscale", movie, *WORDS, "-o", out / "large.mkv")
     assert gone_on(movie, out / "large.mkv", JOB).found == 0
 
 
@@ -406,15 +402,14 @@ def test_nothing_recorded_stands_in_nobodys_way(movie: Path, out: Path) -> None:
 def test_an_interrupted_command_says_what_is_kept_and_the_same_one_goes_on(
     tmp_path: Path, movie: Path, out: Path
 ) -> None:
-    words = ("upscale", movie, *SLOWLY, "-o", out / "large.mkv")
-    process = begin(*words)
-    while wait_for("progress", process)["kept"] < LENGTH:
-        pass
+    words = ("upscale", movie, *WORDS, "-o", out / "large.mkv")
+    process = stopped_after(1, *words)
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     last = err.decode().splitlines()[-1]
-    assert f"0 of {FRAMES} frames are kept; the same command goes on from there" in last
+    assert f"{LENGTH} of {FRAMES} frames are kept; the same command goes on from there" in last
     assert not list((out / ".large.mkv.vsr").glob("*.partial"))
 
     ran = vsr_here(*words)
