@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -185,7 +186,7 @@ def test_a_result_depends_on_its_neighbourhood_alone(radius: int) -> None:
 @pytest.mark.parametrize("radius", [1, 2])
 def test_no_more_is_held_than_the_neighbourhood(radius: int) -> None:
     pairs, form = pairs_of(pan(9), noise=3)
-    window = Window(form, 2, 1.0, radius)
+    window = Window(form, 2, 1.0, radius, ThreadPoolExecutor(1))
     held = []
     for pair in pairs:
         window.add(pair)
@@ -284,7 +285,9 @@ def test_a_running_bar_leaves_no_ghost(speed: int, radius: int) -> None:
 def test_what_comes_into_the_picture_is_not_taken_from_its_edge() -> None:
     fast = pan(3, step=(0, 4))
     pairs, _ = pairs_of(fast, noise=2)
-    found = look_both_ways(pairs[1].small.y, pairs[0].small.y, Search(), Workspace())
+    with ThreadPoolExecutor(2) as pool:
+        here, there = pairs[1].small.y, pairs[0].small.y
+        found = look_both_ways(here, there, (Search(), Search()), pool)
     assert found is not None
     weight = found[0].weight
     assert weight[:, :2].max() == 0  # came in from the left
@@ -401,8 +404,9 @@ def blended_by(
 ) -> tuple[Codes, Codes | None]:
     """The first frame's planes, blended with the others."""
     space = Workspace()
-    others = [samples_of(frame, str(number), space) for number, frame in enumerate(frames[1:])]
-    return blend_frame(frames[0], others, seen, form, scale, how, space)
+    with ThreadPoolExecutor(3) as pool:
+        others = [samples_of(each, str(n), space, pool) for n, each in enumerate(frames[1:])]
+        return blend_frame(frames[0], others, seen, form, scale, how, space, pool)
 
 
 def random_frame(form: FrameFormat, seed: int) -> Frame:

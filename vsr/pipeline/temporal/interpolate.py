@@ -8,6 +8,7 @@ Source: Blu, Thevenaz and Unser, "Linear interpolation revitalized" (2004); the 
 there, (1 - sqrt(1/3)) / 2, rounded to 32nds, and the recursive filter cut off after TAPS.
 """
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
@@ -41,26 +42,24 @@ class Samples:
     """A frame's samples to draw lines between."""
 
     y: Values
-    """(1, h, w)"""
     uv: Values | None
-    """(2, h, w) of another h and w."""
+    """(2, h, w)"""
 
 
-def samples_of(frame: Frame, name: str, space: Workspace) -> Samples:
+def samples_of(frame: Frame, name: str, space: Workspace, pool: Executor) -> Samples:
     """Of a frame; they stay until the name is used again."""
-    y = shifted(frame.y[None], f"y {name}", space)
-    return Samples(y, None if frame.uv is None else shifted(frame.uv, f"uv {name}", space))
+    y = space.array(f"y {name}", frame.y.shape)
+    uv = None if frame.uv is None else space.array(f"uv {name}", frame.uv.shape)
+    planes, results = [frame.y], [y]
+    if frame.uv is not None and uv is not None:
+        planes, results = [frame.y, *frame.uv], [y, *uv]
+    list(pool.map(shift, planes, results))
+    return Samples(y, uv)
 
 
-def shifted(planes: Plane, name: str, space: Workspace) -> Values:
-    """Shapes: (c, h, w), as the result."""
-    edge = TAPS - 1
-    result = space.array(name, planes.shape)
-    for plane, samples in zip(planes, result, strict=True):
-        cv2.sepFilter2D(
-            *(plane, cv2.CV_32F, FILTER, FILTER),
-            dst=samples,
-            anchor=(edge, edge),
-            borderType=cv2.BORDER_REPLICATE,
-        )
-    return result
+def shift(plane: Plane, result: Values) -> None:
+    """Fill `result` with a plane's samples to draw lines between."""
+    edge, beyond = TAPS - 1, cv2.BORDER_REPLICATE
+    cv2.sepFilter2D(
+        plane, cv2.CV_32F, FILTER, FILTER, dst=result, anchor=(edge, edge), borderType=beyond
+    )

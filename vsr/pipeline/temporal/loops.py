@@ -4,6 +4,8 @@ A loop does all there is to do for a sample, where operations on arrays would ca
 result through memory, and it runs beside Python's other threads. The first run on a machine
 compiles for some seconds; what is compiled is kept.
 
+Both work on the rows from `first` to before `last`, so that several threads can share a plane.
+
 Shapes: planes (h, w), flows (h, w, 2).
 Units: codes; pixels.
 """
@@ -39,6 +41,8 @@ def add_differences(
     share: Values,
     tolerance: float,
     change: Values,
+    first: int,
+    last: int,
 ) -> None:
     """Add to `change` what a neighbour would have each sample of `plane` changed by.
 
@@ -56,7 +60,7 @@ def add_differences(
     last_left, last_above = np.int32(max(width - 2, 0)), np.int32(max(height - 2, 0))
     next_x, next_y = np.uint32(min(1, width - 1)), np.uint32(line * min(1, height - 1))
     x, y, fetched = np.empty(width, F), np.empty(width, F), np.empty(width, F)
-    for row in range(height):
+    for row in range(first, last):
         ways = flow[row * small_height // height]
         for column in range(width):
             way = ways[nearest[column]]
@@ -88,13 +92,15 @@ def add_change(
     limit: float,
     top: float,
     result: NDArray[Any],
+    first: int,
+    last: int,
 ) -> None:
     """Fill `result` with the plane and so much of the change's detail and of its rest, no sample
     further than the limit, rounded to codes up to `top`. The rest is what a binomial filter of 3x3
     lets through."""
     height, width = plane.shape
     smooth = np.empty(width, F)
-    for row in range(height):
+    for row in range(first, last):
         above, below = around(row, height)
         for column in range(width):
             lines = change[above, column] + F(2) * change[row, column] + change[below, column]

@@ -25,7 +25,7 @@ how compression has broken it."""
 
 
 class Search:
-    """DIS optical flow, at half resolution.
+    """DIS optical flow, at half resolution. Thread: one.
 
     Where time matters less it is at full resolution, its patches are closer together, and two
     variational steps refine it: blending over a radius of 2 then gains 0.15 dB on films compressed
@@ -35,7 +35,8 @@ class Search:
     """
 
     def __init__(self, refine: bool = False) -> None:
-        cv2.setNumThreads(1)  # the engine keeps the other processors busy
+        cv2.setNumThreads(1)  # what OpenCV would share out is too small to gain by it
+        self.space = Workspace()
         self.search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self.search.setFinestScale(0 if refine else 1)
         self.search.setPatchStride(3 if refine else 5)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +20,9 @@ from vsr.pipeline.temporal.interpolate import Samples, samples_of
 from vsr.pipeline.temporal.motion import LEAST, Luma, Search
 from vsr.pipeline.temporal.weights import Neighbour, look_both_ways
 from vsr.pipeline.temporal.workspace import Workspace
+
+THREADS = 4
+"""More would have little to do: a frame's work is in steps."""
 
 
 @dataclass
@@ -46,26 +51,30 @@ def steady(
     are not blended across it. A picture that is shown more than once stands still already, and is
     left as it is. At most 2 * radius + 1 pairs are held.
     """
-    window = Window(form, scale, strength, radius)
-    for pair in pairs:
-        window.add(pair)
-        if len(window.frames) - window.place > radius:
+    if max(form.width, form.height) < LEAST:
+        raise UsageError(
+            f"{form.width}x{form.height} is too small to find motion in; leave --temporal out"
+        )
+    with ThreadPoolExecutor(min(THREADS, len(os.sched_getaffinity(0))), "steady") as pool:
+        window = Window(form, scale, strength, radius, pool)
+        for pair in pairs:
+            window.add(pair)
+            if len(window.frames) - window.place > radius:
+                yield window.next()
+        while window.place < len(window.frames):
             yield window.next()
-    while window.place < len(window.frames):
-        yield window.next()
 
 
 class Window:
     """The frames within the radius of the one at `place`, whose turn it is."""
 
-    def __init__(self, form: FrameFormat, scale: int, strength: float, radius: int) -> None:
-        if max(form.width, form.height) < LEAST:
-            raise UsageError(
-                f"{form.width}x{form.height} is too small to find motion in; leave --temporal out"
-            )
+    def __init__(
+        self, form: FrameFormat, scale: int, strength: float, radius: int, pool: Executor
+    ) -> None:
         self.form = replace(form, width=form.width * scale, height=form.height * scale)
         self.scale, self.strength, self.radius = scale, strength, radius
-        self.search, self.space = Search(refine=radius > 1), Workspace()
+        self.searches = Search(refine=radius > 1), Search(refine=radius > 1)
+        self.space, self.pool = Workspace(), pool
         self.frames: deque[Seen] = deque()
         self.place = self.pictures = 0
 
@@ -83,7 +92,7 @@ class Window:
         else:  # the frame that had the name before is out of sight
             self.pictures += 1
             name = str(self.pictures % (2 * self.radius + 1))
-            samples = samples_of(pair.large, name, self.space)
+            samples = samples_of(pair.large, name, self.space, self.pool)
         self.frames.append(Seen(small, pair.large, samples, cut, repeated))
 
     def next(self) -> Frame:
@@ -104,7 +113,8 @@ class Window:
         others, seen_all = zip(*found, strict=True)
         noise = float(np.mean([seen.noise for seen in seen_all]))
         how = amounts(self.strength, noise)
-        y, uv = blend_frame(large, others, seen_all, self.form, self.scale, how, self.space)
+        inner = self.form, self.scale, how, self.space, self.pool
+        y, uv = blend_frame(large, others, seen_all, *inner)
         return replace(large, y=y, uv=uv)
 
     def neighbour(self, here: int, there: int) -> Neighbour | None:
@@ -118,7 +128,7 @@ class Window:
             return None
         frame, other = frames[here], frames[there]
         if distance not in frame.neighbours:
-            ways = look_both_ways(frame.small, other.small, self.search, self.space)
+            ways = look_both_ways(frame.small, other.small, self.searches, self.pool)
             frame.neighbours[distance] = ways and ways[0]
             other.neighbours[-distance] = ways and ways[1]
         return frame.neighbours[distance]

@@ -1,5 +1,6 @@
 """How far each pixel of a neighbour can be trusted to show the same thing, from small frames."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
@@ -31,15 +32,17 @@ class Neighbour:
 
 
 def look_both_ways(
-    a: Luma, b: Luma, search: Search, space: Workspace
+    a: Luma, b: Luma, searches: tuple[Search, Search], pool: Executor
 ) -> tuple[Neighbour, Neighbour] | None:
     """Frame b as a sees it, and a as b sees it; None where motion explains next to nothing."""
-    soft_a, soft_b = soft(a), soft(b)
-    onward, back = search.flow(soft_a, soft_b), search.flow(soft_b, soft_a)
-    seen = find_weights(a, b, onward, back, space), find_weights(b, a, back, onward, space)
-    if min(float(each.weight.mean()) for each in seen) < LEAST_SHARE:
+    here, there = (a, b), (b, a)
+    smooth = soft(a), soft(b)
+    flows = list(pool.map(Search.flow, searches, smooth, smooth[::-1]))
+    spaces = (search.space for search in searches)
+    onward, back = pool.map(find_weights, here, there, flows, flows[::-1], spaces)
+    if min(float(each.weight.mean()) for each in (onward, back)) < LEAST_SHARE:
         return None
-    return seen
+    return onward, back
 
 
 def find_weights(here: Luma, there: Luma, onward: Flow, back: Flow, space: Workspace) -> Neighbour:
