@@ -18,7 +18,7 @@ from small_networks import random_network
 
 from vsr.errors import BackendError, InputError
 from vsr.evaluate.protocol import evaluate, measure, read_set
-from vsr.evaluate.quality import MEASURES, Measure, gmsd, haarpsi, psnr, ssim
+from vsr.evaluate.quality import MEASURES, Measure, gmsd, haarpsi, psnr, sharpness, ssim
 from vsr.evaluate.scores import Row, Scores, rows, table
 from vsr.evaluate.upscalers import engine_upscaler, find_upscalers
 from vsr.media.pictures import luma_of, write_png
@@ -140,7 +140,17 @@ def test_haarpsi_is_what_the_paper_says_place_by_place() -> None:
     assert haarpsi(0 * a, 0 * a) == 1  # nothing to be seen
 
 
-@pytest.mark.parametrize("name", MEASURES)
+def test_sharpness_falls_with_blur_and_grows_with_contrast() -> None:
+    truth = np.random.default_rng(0).integers(100, 150, (40, 48), np.uint8)
+    blurred = np.asarray((truth[:, :-1].astype(int) + truth[:, 1:]) / 2, np.uint8)
+    steeper = np.asarray(truth.astype(int) * 2 - 100, np.uint8)
+    assert sharpness(truth, truth) == 1
+    assert sharpness(steeper, truth) == pytest.approx(4, rel=0.01)
+    assert sharpness(blurred, truth[:, :-1]) < 0.7
+    assert sharpness(0 * truth, 0 * truth) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURES if name != "sharpness"])
 def test_every_measure_finds_more_noise_worse(name: str) -> None:
     measure: Measure = MEASURES[name]
     truth = luma_of(natural(48, 64))
@@ -435,7 +445,7 @@ def test_eval_prints_a_table_and_a_json_line_for_every_model(
     assert ran.code == 0, ran.err
     lines = ran.words.splitlines()
     assert lines[0] == "Two, x2: 2 pictures"
-    assert lines[2] == "| model | input | PSNR, dB | SSIM | GMSD | HaarPSI |"
+    assert lines[2] == "| model | input | PSNR, dB | SSIM | GMSD | HaarPSI | sharpness |"
     printed = [json.loads(line) for line in lines[-2:]]
     assert [line["name"] for line in printed] == ["bicubic", "nearest"]
     expected = evaluate(engine_upscaler(classical("bicubic", 2)), 2, read_set(pictures))

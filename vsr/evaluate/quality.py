@@ -1,4 +1,4 @@
-"""How like the truth a luma plane is: four published measures that need no weights.
+"""How like the truth a luma plane is, by published measures that need no weights.
 
 Planes are 8-bit codes. Where a measure looks through a window, only the places count at which the
 window fits.
@@ -79,6 +79,17 @@ def gradient(plane: Values) -> Values:
     return np.hypot(across, down)
 
 
+def sharpness(a: Luma, b: Luma) -> float:
+    """How steep plane a is beside the truth b: 1 is as steep; less is blurred, more is oversharp,
+    or noisy. Whether what is steep is right it does not tell.
+
+    Source: Krotkov, "Focusing" (1988), for squared gradients as a measure of sharpness; here by
+    Prewitt's operator, and with one code squared added to both means, for planes with next to none.
+    """
+    steep, truth = (np.mean(gradient(plane.astype(np.float64)) ** 2) + 1 for plane in (a, b))
+    return float(steep / truth)
+
+
 def haarpsi(a: Luma, b: Luma) -> float:
     """Haar wavelet-based perceptual similarity index: 1 for equal planes, less for worse ones.
 
@@ -131,4 +142,10 @@ def box(plane: Values, height: int, width: int) -> Values:
     return sums
 
 
-MEASURES: dict[str, Measure] = {"psnr": psnr, "ssim": ssim, "gmsd": gmsd, "haarpsi": haarpsi}
+MEASURES: dict[str, Measure] = {
+    "psnr": psnr,
+    "ssim": ssim,
+    "gmsd": gmsd,
+    "haarpsi": haarpsi,
+    "sharpness": sharpness,
+}

@@ -41,6 +41,7 @@ COLUMNS = {
     "ssim": ("SSIM", "{:.4f}", 1.0),
     "gmsd": ("GMSD", "{:.4f}", 1.0),
     "haarpsi": ("HaarPSI", "{:.4f}", 1.0),
+    "sharpness": ("sharpness", "{:.2f}", 1.0),
     "lpips": ("LPIPS", "{:.4f}", 1.0),
     "flicker": ("flicker, codes", "{:.3f}", 1.0),
     "tof": ("tOF, pixels", "{:.3f}", 1.0),
