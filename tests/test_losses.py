@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'vsr[train]'")
 
 from vsr.errors import InputError  # noqa: E402
+from vsr.evaluate.quality import ssim  # noqa: E402
 from vsr.train.losses import (  # noqa: E402
     VggFeatures,
     charbonnier,
     gradient,
     read_vgg,
     relativistic_losses,
+    structure,
 )
 
 
@@ -30,6 +33,15 @@ def test_the_gradient_loss_sees_edges_and_not_brightness() -> None:
     step = torch.zeros(1, 1, 2, 2)
     step[..., 1] = 1  # an edge across, none down
     assert float(gradient(step, torch.zeros(1, 1, 2, 2))) == 1
+
+
+def test_the_structure_loss_is_what_ssim_lacks() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 256, (24, 30), np.uint8)
+    b = np.clip(a + rng.normal(0, 20, a.shape), 0, 255).astype(np.uint8)
+    as_tensors = [torch.from_numpy(plane / 255).float()[None, None] for plane in (a, b)]
+    assert float(structure(*as_tensors)) == pytest.approx(1 - ssim(a, b), abs=1e-5)
+    assert float(structure(as_tensors[0], as_tensors[0])) == pytest.approx(0, abs=1e-6)
 
 
 def test_either_side_of_the_adversarial_loss_wants_the_opposite() -> None:

@@ -354,7 +354,12 @@ def test_a_teacher_is_imitated(data: Path, tmp_path: Path) -> None:
 def test_an_adversary_learns_beside_the_network_and_is_kept(
     data: Path, tmp_path: Path, discriminator: dict[str, Any]
 ) -> None:
-    loss = Loss(adversarial_weight=0.1, gradient_weight=1.0, discriminator=discriminator)
+    loss = Loss(
+        adversarial_weight=0.1,
+        gradient_weight=1.0,
+        structure_weight=1.0,
+        discriminator=discriminator,
+    )
     recipe = replace(RECIPE, loss=loss)
     expected = train(recipe, data, tmp_path / "whole")
     train(scheduled(recipe, stop=2), data, tmp_path / "stopped")

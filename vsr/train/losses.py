@@ -30,6 +30,29 @@ def gradient(sr: Tensor, hr: Tensor) -> Tensor:
     return down.abs().mean() + across.abs().mean()
 
 
+def structure(sr: Tensor, hr: Tensor) -> Tensor:
+    """1 - SSIM: how far contrast and pattern are from the truth's, wherever SSIM's window fits.
+
+    Shapes: (n, c, h, w) in [0, 1], h and w at least 11.
+    Source: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity"
+    (2004), section III.B, for SSIM; Zhao et al., "Loss Functions for Image Restoration with Neural
+    Networks" (2017), section III.B, for making it small beside L1.
+    """
+    places = torch.arange(-5, 6, dtype=sr.dtype, device=sr.device)
+    line = torch.exp(-(places**2) / (2 * 1.5**2))
+    window = torch.outer(line, line) / line.sum() ** 2
+
+    def smooth(x: Tensor) -> Tensor:
+        return F.conv2d(x.flatten(0, 1).unsqueeze(1), window[None, None])
+
+    mean_a, mean_b = smooth(sr), smooth(hr)
+    var_a, var_b = smooth(sr * sr) - mean_a**2, smooth(hr * hr) - mean_b**2
+    shared = smooth(sr * hr) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    light = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    return 1 - (light * (2 * shared + c2) / (var_a + var_b + c2)).mean()
+
+
 class VggFeatures(nn.Module):
     """VGG-19 up to its layer conv5_4, before the activation.
 

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from vsr.errors import InputError, UsageError
 from vsr.networks.architectures.discriminator import UNetDiscriminator, VGGDiscriminator
 from vsr.networks.foreign.checkpoint import load_checkpoint
-from vsr.train.losses import PIXEL_LOSSES, gradient, read_vgg, relativistic_losses
+from vsr.train.losses import (
+    PIXEL_LOSSES,
+    gradient,
+    read_vgg,
+    relativistic_losses,
+    structure,
+)
 from vsr.train.recipe import Recipe
 from vsr.train.state import CHECKPOINT, load_average
 
@@ -73,6 +79,8 @@ class Objective:
         total = weigh.pixel_weight * self.pixel(sr, hr)
         if weigh.gradient_weight:
             total = total + weigh.gradient_weight * gradient(sr, hr)
+        if weigh.structure_weight:
+            total = total + weigh.structure_weight * structure(sr, hr)
         if self.teacher is not None:
             with torch.no_grad(), self.autocast():
                 taught = self.teacher(lr)

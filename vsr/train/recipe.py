@@ -81,6 +81,8 @@ class Loss:
     """File below the data folder: torchvision's VGG-19 state dict (vgg19-dcbb9e9d.pth)."""
     gradient_weight: float = 0.0
     """Of the L1 distance between the pictures' first differences."""
+    structure_weight: float = 0.0
+    """Of 1 - SSIM."""
     adversarial_weight: float = 0.0
     """Of the relativistic average adversarial loss."""
     discriminator: dict[str, Any] = field(default_factory=dict)
