@@ -9,7 +9,7 @@ import numpy as np
 from vsr.pipeline.temporal.motion import Flow, Luma, Search, Values, fetch, places, soft
 from vsr.pipeline.temporal.workspace import Workspace
 
-TRUSTED = 40.0
+TRUSTED = 50.0
 """The squared difference that halves a weight, codes of 8 bits squared: chosen on real films,
 compressed and as they were, so that compression's errors are averaged away and detail is kept."""
 SHIFT = 4.0
