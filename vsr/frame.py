@@ -61,12 +61,6 @@ class FrameFormat:
         horizontal, vertical = self.subsampling
         return 2, -(-self.height // vertical), -(-self.width // horizontal)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of one frame."""
-        chroma = 0 if self.uv_shape is None else math.prod(self.uv_shape)
-        return (self.height * self.width + chroma) * np.dtype(self.dtype).itemsize
-
 
 @dataclass(frozen=True)
 class Frame:

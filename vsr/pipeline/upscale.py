@@ -49,7 +49,7 @@ DECODED_AHEAD = 4
 ENLARGED_AHEAD = 3
 """Frames between the threads. At most DECODED_AHEAD + 2 small frames wait or are at hand, and
 ENLARGED_AHEAD + 2 large ones, besides engine.depth of both in work and what the codecs keep.
-`--temporal` holds another 2 * radius + 1 of both."""
+`--temporal` holds another 2 * radius + 1 of both, the large ones once more in float32."""
 
 
 def upscale(
