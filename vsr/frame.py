@@ -1,6 +1,5 @@
 """The values that travel: what a frame is made of, and what a film says about itself."""
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any

@@ -27,9 +27,9 @@ how compression has broken it."""
 class Search:
     """DIS optical flow, at half resolution. Thread: one.
 
-    Where time matters less its patches are closer together and five variational steps refine it: on
-    films compressed at CRF 28 blending over a radius of 2 then gains 0.01 dB more, in three times the
-    search's time. Full resolution gains no more, and takes six times.
+    Where time matters less its patches are closer together and five variational steps refine it:
+    on films compressed at CRF 28 blending over a radius of 2 then gains 0.01 dB more, in three
+    times the search's time. Full resolution gains no more, and takes six times.
 
     Source: Kroeger et al., "Fast Optical Flow using Dense Inverse Search" (2016).
     """
