@@ -19,6 +19,7 @@ from runs import vsr_here
 from temporal_reference import blended
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'vsr[temporal]'")
+pytest.importorskip("numba", reason="numba is not installed: pip install 'vsr[temporal]'")
 
 from vsr.errors import MissingPackageError, UsageError
 from vsr.frame import Frame, FrameFormat
@@ -30,6 +31,7 @@ from vsr.pipeline.temporal.blend import LIMIT, blend_frame
 from vsr.pipeline.temporal.cuts import is_cut
 from vsr.pipeline.temporal.graph import blend_graph
 from vsr.pipeline.temporal.interpolate import samples_of
+from vsr.pipeline.temporal.loops import compiled
 from vsr.pipeline.temporal.motion import Search
 from vsr.pipeline.temporal.stage import Window, eight_bits, steady
 from vsr.pipeline.temporal.weights import Neighbour, explained, look_both_ways, white_noise
@@ -186,13 +188,14 @@ def test_a_result_depends_on_its_neighbourhood_alone(radius: int) -> None:
 @pytest.mark.parametrize("radius", [1, 2])
 def test_no_more_is_held_than_the_neighbourhood(radius: int) -> None:
     pairs, form = pairs_of(pan(9), noise=3)
-    window = Window(form, 2, 1.0, radius, ThreadPoolExecutor(1))
     held = []
-    for pair in pairs:
-        window.add(pair)
-        held.append(len(window.frames))
-        if len(window.frames) - window.place > radius:
-            window.next()
+    with ThreadPoolExecutor(1) as pool:
+        window = Window(form, 2, 1.0, radius, pool)
+        for pair in pairs:
+            window.add(pair)
+            held.append(len(window.frames))
+            if len(window.frames) - window.place > radius:
+                window.next()
     assert max(held) == 2 * radius + 1
 
 
@@ -323,6 +326,21 @@ def test_nothing_goes_further_than_the_limit_even_between_random_frames() -> Non
     ]
     for got, pair in zip(run(pairs, form, radius=2), pairs, strict=True):
         assert np.abs(got.y.astype(int) - pair.large.y).max() <= LIMIT
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_no_sample(threads: int) -> None:
+    pairs, form = pairs_of(pan(4), noise=3, chroma="420")
+    expected = list(steady(iter(pairs), form, 2, 1.0, 1, 2))
+    for got, frame in zip(steady(iter(pairs), form, 2, 1.0, 1, threads), expected, strict=True):
+        np.testing.assert_array_equal(got.y, frame.y)
+        np.testing.assert_array_equal(got.uv, frame.uv)
+
+
+def test_loops_run_where_what_is_compiled_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    caching = pytest.importorskip("numba.core.caching")
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert compiled(lambda x: x + 1)(2) == 3
 
 
 # ---- repeated pictures ----------------------------------------------------------------------

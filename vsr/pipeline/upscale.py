@@ -142,17 +142,18 @@ def upscale(
 Stage = Callable[[Iterator[Enlarged], Engine], Iterator[Frame]]
 
 
-def find_stage(settings: UpscaleSettings) -> Stage:
+def find_stage(settings: UpscaleSettings, threads: int = 0) -> Stage:
     """What is done to the large frames before they are encoded: they are made to agree with their
-    neighbours, or left as they are. Raises MissingPackageError without OpenCV, if that is needed.
+    neighbours, or left as they are; by `threads`, where the settings leave that open.
+
+    Raises MissingPackageError without OpenCV or numba, if they are needed.
     """
     if not settings.temporal:
         return lambda pairs, engine: (pair.large for pair in pairs)
     from vsr.pipeline.temporal.stage import steady
 
-    return lambda pairs, engine: steady(
-        pairs, engine.format, engine.scale, settings.temporal, settings.temporal_radius
-    )
+    how = settings.temporal, settings.temporal_radius, settings.engine.threads or threads
+    return lambda pairs, engine: steady(pairs, engine.format, engine.scale, *how)
 
 
 def exact(scale: float | Fraction) -> Fraction:

@@ -123,7 +123,7 @@ def compute(task: ChunkTask, engines: Engines | None = None) -> Generator[Comput
 
 def computed(task: ChunkTask, engines: Engines) -> Generator[Computed, None, Ended]:
     settings, look = task.settings, task.settings.look
-    steady = find_stage(settings)
+    steady = find_stage(settings, engines.threads)
     first = max(0, task.start - look)
     stop = None if task.count is None else task.start + task.count * task.length
     with Reader(

@@ -22,7 +22,7 @@ from vsr.pipeline.temporal.weights import Neighbour, look_both_ways
 from vsr.pipeline.temporal.workspace import Workspace
 
 THREADS = 4
-"""More would have little to do: a frame's work is in steps."""
+"""At most; a plane is blended in as many parts. Not measured with more than two."""
 
 
 @dataclass
@@ -42,11 +42,17 @@ class Seen:
 
 
 def steady(
-    pairs: Iterable[Enlarged], form: FrameFormat, scale: int, strength: float, radius: int = 1
+    pairs: Iterable[Enlarged],
+    form: FrameFormat,
+    scale: int,
+    strength: float,
+    radius: int = 1,
+    threads: int = 0,
 ) -> Iterator[Frame]:
     """The large frames, blended with those up to `radius` frames before and after.
 
-    `form` is the small frames' format; `strength` is from 0 to 1. A result depends on its frame and
+    `form` is the small frames' format; `strength` is from 0 to 1; `threads` share the work, 0: as
+    many as there are processors, up to THREADS. A result depends on its frame and
     those within the radius, on no earlier result, so that work can begin anywhere. Frames at a cut
     are not blended across it. A picture that is shown more than once stands still already, and is
     left as it is. At most 2 * radius + 1 pairs are held.
@@ -55,7 +61,8 @@ def steady(
         raise UsageError(
             f"{form.width}x{form.height} is too small to find motion in; leave --temporal out"
         )
-    with ThreadPoolExecutor(min(THREADS, len(os.sched_getaffinity(0))), "steady") as pool:
+    threads = min(THREADS, threads or len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(threads, "steady") as pool:
         window = Window(form, scale, strength, radius, pool)
         for pair in pairs:
             window.add(pair)
