@@ -28,12 +28,13 @@ from vsr.pipeline.film import UpscaledFilm
 from vsr.pipeline.progress import Progress
 from vsr.pipeline.temporal.amounts import Amounts, amounts
 from vsr.pipeline.temporal.blend import LIMIT, blend_frame
+from vsr.pipeline.temporal.compiled import compiled
 from vsr.pipeline.temporal.cuts import is_cut
 from vsr.pipeline.temporal.graph import blend_graph
 from vsr.pipeline.temporal.interpolate import samples_of
-from vsr.pipeline.temporal.loops import compiled
 from vsr.pipeline.temporal.motion import Search
 from vsr.pipeline.temporal.stage import Window, eight_bits, steady
+from vsr.pipeline.temporal.weight_loops import compare
 from vsr.pipeline.temporal.weights import Neighbour, explained, look_both_ways, white_noise
 from vsr.pipeline.temporal.workspace import Workspace
 from vsr.pipeline.upscale import upscale
@@ -400,12 +401,14 @@ def test_a_still_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def random_neighbours(
     form: FrameFormat, count: int, hole: tuple[int, int] = (2, 2)
 ) -> list[Neighbour]:
-    """Flows that also lead out of the picture, and weights with holes."""
+    """Flows that also lead out of the picture, even in one half, and weights with holes."""
     rng = np.random.default_rng(3)
     h, w = form.height, form.width
     found = []
-    for _ in range(count):
+    for number in range(count):
         flow = rng.normal(0, 3, (h, w, 2)).astype(np.float32)
+        half = flow[:, w // 2 :] if number % 2 else flow[:, : w // 2]
+        half[:] = half[:, :1] + rng.uniform(-0.4, 0.4, half.shape)
         weight = rng.random((-(-h // 2), -(-w // 2))).astype(np.float32)
         weight[weight < 0.4] = 0
         weight[: hole[0], : hole[1]] = 0
@@ -424,7 +427,7 @@ def blended_by(
     space = Workspace()
     with ThreadPoolExecutor(3) as pool:
         others = [samples_of(each, str(n), space, pool) for n, each in enumerate(frames[1:])]
-        return blend_frame(frames[0], others, seen, form, scale, how, space, pool)
+        return blend_frame(frames[0], others, seen, form, scale, how, pool)
 
 
 def random_frame(form: FrameFormat, seed: int) -> Frame:
@@ -442,6 +445,7 @@ FORMATS = [
     *(FrameFormat(8, 6, depth, chroma) for depth in (8, 10) for chroma in ("gray", "420", "444")),
     FrameFormat(9, 7, 8, "420"),
     FrameFormat(7, 5, 16, "422"),
+    FrameFormat(50, 9, 8, "420"),  # wide enough for runs of samples
 ]
 
 
@@ -526,12 +530,17 @@ def test_the_graph_computes_the_same(depth: int, neighbours: int) -> None:
 
 
 def test_white_noise_is_measured_and_structure_is_none() -> None:
-    rng = np.random.default_rng(0)
-    noise = rng.normal(0, 3, (96, 128)).astype(np.float32)
-    assert white_noise(noise) == pytest.approx(2.2, abs=0.3)  # of the quietest blocks, and of two
+    def measured(frame: Codes) -> float:
+        flat = np.full(frame.shape, 128, np.uint8)
+        halves = [np.empty((-(-frame.shape[0] // 2), -(-frame.shape[1] // 2)), np.float32)] * 3
+        compare(flat, codes(128 + frame), *halves, 8.0)
+        return white_noise(halves[2])
+
+    noise = np.random.default_rng(0).normal(0, 3, (96, 128))
+    assert measured(noise) == pytest.approx(2.2, abs=0.3)  # of the quietest blocks, and of two
     wave = 20 * np.sin(np.arange(128) / 8)
-    assert white_noise(np.tile(wave, (96, 1)).astype(np.float32)) < 0.1
-    assert white_noise(noise[:5, :5]) == 0
+    assert measured(np.tile(wave, (96, 1))) < 0.3  # from the rounding to codes
+    assert measured(noise[:5, :5]) == 0
 
 
 def test_noise_lets_all_of_the_change_happen() -> None:

@@ -22,7 +22,7 @@ from vsr.pipeline.temporal.weights import Neighbour, look_both_ways
 from vsr.pipeline.temporal.workspace import Workspace
 
 THREADS = 4
-"""At most; a plane is blended in as many parts. Not measured with more than two."""
+"""At most. Not measured with more than two."""
 
 
 @dataclass
@@ -120,7 +120,7 @@ class Window:
         others, seen_all = zip(*found, strict=True)
         noise = float(np.mean([seen.noise for seen in seen_all]))
         how = amounts(self.strength, noise)
-        inner = self.form, self.scale, how, self.space, self.pool
+        inner = self.form, self.scale, how, self.pool
         y, uv = blend_frame(large, others, seen_all, *inner)
         return replace(large, y=y, uv=uv)
 

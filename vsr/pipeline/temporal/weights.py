@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from vsr.pipeline.temporal.motion import Flow, Luma, Search, Values, fetch, places, soft
+from vsr.pipeline.temporal.weight_loops import compare, halve, judge, weigh
 from vsr.pipeline.temporal.workspace import Workspace
 
 TRUSTED = 50.0
@@ -15,6 +16,8 @@ compressed and as they were, so that compression's errors are averaged away and 
 SHIFT = 4.0
 """How much more a difference counts that has one sign all around: something else is shown, or in
 another light. Noise has none."""
+LIGHT = 8.0
+"""What a sample's difference counts at most where the light of two frames is compared, codes."""
 LEAST_SHARE = 0.1
 """Of a frame's weights on average; less means that motion does not explain it: a cut."""
 
@@ -38,33 +41,36 @@ def look_both_ways(
     here, there = (a, b), (b, a)
     smooth = soft(a), soft(b)
     flows = list(pool.map(Search.flow, searches, smooth, smooth[::-1]))
+    halves = list(pool.map(halved_flow, flows))
     spaces = (search.space for search in searches)
-    onward, back = pool.map(find_weights, here, there, flows, flows[::-1], spaces)
+    onward, back = pool.map(find_weights, here, there, flows, halves, halves[::-1], spaces)
     if min(float(each.weight.mean()) for each in (onward, back)) < LEAST_SHARE:
         return None
     return onward, back
 
 
-def find_weights(here: Luma, there: Luma, onward: Flow, back: Flow, space: Workspace) -> Neighbour:
+def find_weights(
+    here: Luma, there: Luma, flow: Flow, onward: Flow, back: Flow, space: Workspace
+) -> Neighbour:
     """The neighbour `there` as `here` sees it: weights from what is left of the difference once
     motion is undone, from whether the way there leads back, and from how even it is.
 
     The weight is v / (v + excess), the form of Wiener's filter: v is what difference there may be
-    (TRUSTED, more where there is noise), excess what the noise does not explain.
+    (TRUSTED, more where there is noise), excess what the noise does not explain. `onward` and
+    `back` are the flow and that from there to here, halved.
     """
-    moved = fetch(there, places(onward, space), space.array("moved small", here.shape, here.dtype))
-    residual = np.subtract(moved, here, out=space.array("residual", here.shape), dtype=np.float32)
-    noise = white_noise(residual)
+    moved = fetch(there, places(flow, space), space.array("moved small", here.shape, here.dtype))
+    size = onward.shape[:2]
+    energy, shift = space.array("energy", size), space.array("shift", size)
+    diagonal = space.array("diagonal", size)
+    brighter = compare(here, moved, energy, shift, diagonal, LIGHT)
+    noise = white_noise(diagonal)
     allowed = max(0.0, min(noise, 6.0) - 0.5) ** 2
-    energy = around(halved(np.square(residual, out=space.array("squares", here.shape))), 3)
-    shift = np.abs(around(halved(residual), 5)) - np.float32(0.25 * noise)
-    excess = np.maximum(energy - np.float32(1.6 * allowed), 0)
-    excess += np.float32(SHIFT) * np.maximum(shift, 0) ** 2
-    trusted = np.float32(TRUSTED + 2 * allowed)
-    weight: Values = trusted / (trusted + excess)
-    weight *= explained(halved_flow(onward), halved_flow(back), space)
-    weight *= np.float32(same_light(residual))
-    return Neighbour(onward, weight, noise)
+    weight = explained(onward, back, space)
+    weight *= np.float32(same_light(brighter))
+    bounds = 1.6 * allowed, 0.25 * noise, TRUSTED + 2 * allowed
+    weigh(around(energy, 3), around(shift, 5), *bounds, SHIFT, weight)
+    return Neighbour(flow, weight, noise)
 
 
 def explained(onward: Flow, back: Flow, space: Workspace) -> Values:
@@ -74,67 +80,43 @@ def explained(onward: Flow, back: Flow, space: Workspace) -> Values:
     Source: Sundaram et al., "Dense Point Trajectories by GPU-accelerated Large Displacement
     Optical Flow" (2010), section 3, for the way back; softer, and with numbers of our own.
     """
-    height, width, _ = onward.shape
-    where = places(onward, space)
-    there = fetch(back, where, space.array("there", back.shape))
-    ways, ways_back, (x, y) = parts(onward), parts(there), parts(where)
-    long = cv2.magnitude(*ways)
-    missed = cv2.magnitude(*map(np.add, ways, ways_back)) - np.float32(0.02) * long
-    returning = falling(missed, 0.15, 0.5, np.float32(0.03) * long)
-    spread = np.add.reduce([around(way * way, 3) - around(way, 3) ** 2 for way in ways])
-    even = falling(np.sqrt(np.maximum(spread, 0)), 0.15, 0.75)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    found: Values = returning * even * inside
+    there = fetch(back, places(onward, space), space.array("there", back.shape))
+    found = np.empty(onward.shape[:2], np.float32)
+    judge(onward, there, around(onward, 3), around(onward * onward, 3), found)
     return found
 
 
-def same_light(residual: Values) -> float:
+def same_light(brighter: float) -> float:
     """1 where the picture as a whole is as bright as its neighbour, 0 from 1.5 codes on: fades and
     weak flashes, of which each pixel alone looks harmless."""
-    change = abs(float(np.clip(residual, -8, 8).mean()))
-    return float(np.clip(1.5 - change, 0, 1))
+    return float(np.clip(1.5 - abs(brighter), 0, 1))
 
 
-def white_noise(residual: Values) -> float:
+def white_noise(diagonal: Values) -> float:
     """The standard deviation of the noise in two frames, codes: what has no structure at all in
     the quietest quarter of blocks of 8x8.
 
+    Shapes: `diagonal` as `compare` fills it.
     Source: Donoho and Johnstone, "Ideal spatial adaptation by wavelet shrinkage" (1994), for
     taking it from the finest diagonal wavelets.
     """
-    h, w = (side // 8 * 8 for side in residual.shape)
-    if not (h and w):
+    rows, columns = (side // 4 for side in diagonal.shape)
+    if not (rows and columns):
         return 0.0
-    quads = residual[:h, :w]
-    diagonal = quads[::2, ::2] - quads[1::2, ::2] - quads[::2, 1::2] + quads[1::2, 1::2]
-    energy = cv2.resize(diagonal * diagonal, (w // 8, h // 8), interpolation=cv2.INTER_AREA)
+    blocks = diagonal[: 4 * rows, : 4 * columns]
+    energy = cv2.resize(blocks, (columns, rows), interpolation=cv2.INTER_AREA)
     return float(np.sqrt(np.quantile(energy, 0.25)) / 2 / 1.25)
 
 
-def halved(values: Values) -> Values:
-    """The means over areas of about 2x2; half as many rows and columns, rounded up."""
-    size = -(-values.shape[1] // 2), -(-values.shape[0] // 2)
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
 def halved_flow(flow: Flow) -> Flow:
-    """In pixels twice as large."""
-    return halved(flow) * np.float32(0.5)
-
-
-def parts(flow: Flow) -> list[Values]:
-    """To the right, and down."""
-    return [np.asarray(part, np.float32) for part in cv2.split(flow)]
+    """For areas of 2x2, in pixels twice as large."""
+    height, width, _ = flow.shape
+    result = np.empty((-(-height // 2), -(-width // 2), 2), np.float32)
+    halve(flow, result)
+    return result
 
 
 def around(values: Values, side: int) -> Values:
     """The means over squares of this side."""
     means = cv2.boxFilter(values, -1, (side, side), borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(means, np.float32)
-
-
-def falling(values: Values, low: float, high: float, more: Values | float = 0.0) -> Values:
-    """1 up to `low`, 0 from `high` + `more` on, a straight line between."""
-    share = (np.float32(high) + more - values) / (np.float32(high - low) + more)
-    bounded: Values = np.clip(share, 0, 1)
-    return bounded
