@@ -34,8 +34,14 @@ from vsr.pipeline.temporal.graph import blend_graph
 from vsr.pipeline.temporal.interpolate import samples_of
 from vsr.pipeline.temporal.motion import Search
 from vsr.pipeline.temporal.stage import Window, eight_bits, steady
-from vsr.pipeline.temporal.weight_loops import compare
-from vsr.pipeline.temporal.weights import Neighbour, explained, look_both_ways, white_noise
+from vsr.pipeline.temporal.weight_loops import compare, weigh
+from vsr.pipeline.temporal.weights import (
+    Neighbour,
+    explained,
+    halved_flow,
+    look_both_ways,
+    white_noise,
+)
 from vsr.pipeline.temporal.workspace import Workspace
 from vsr.pipeline.upscale import upscale
 from vsr.settings import UpscaleSettings
@@ -305,6 +311,47 @@ def test_a_way_that_does_not_lead_back_explains_nothing() -> None:
     found = explained(there, back, Workspace())
     assert found[:, :13].min() == 1
     assert found[:, 14:].max() == 0
+
+
+def test_a_way_that_is_not_even_explains_nothing() -> None:
+    there = np.zeros((20, 30, 2), np.float32)
+    there[::2, 16:, 1] = 2  # every other row goes elsewhere, and comes back
+    back = -there
+    found = explained(there, back, Workspace())
+    assert found[:, :14].min() == 1
+    assert found[1:-3, 17:].max() == 0
+
+
+def test_a_difference_of_one_sign_counts_more_than_noise() -> None:
+    """Of the same energy."""
+
+    def weighed(shift: float) -> float:
+        weight = np.ones((4, 4), np.float32)
+        flat = np.ones_like(weight)
+        weigh(flat * 16, flat * shift, 0, 1, 50, 4, weight)
+        return float(weight[0, 0])
+
+    assert weighed(0) == weighed(1) == pytest.approx(50 / 66)
+    assert weighed(4) == weighed(-4) == pytest.approx(50 / (66 + 4 * 9))
+
+
+def test_a_frame_of_odd_size_ends_with_its_last_samples_repeated() -> None:
+    rng = np.random.default_rng(5)
+    small = rng.integers(0, 256, (2, 5, 7)).astype(np.uint8)
+    flow = rng.normal(0, 1, (5, 7, 2)).astype(np.float32)
+    filled = np.pad(small, ((0, 0), (0, 1), (0, 1)), "edge")
+
+    def compared(here: Codes, there: Codes) -> list[Codes]:
+        halves = [np.empty((3, 4), np.float32) for _ in range(3)]
+        compare(here, there, *halves, 8.0)
+        return halves
+
+    for got, expected in zip(compared(*small), compared(*filled), strict=True):
+        np.testing.assert_allclose(got, expected)
+    filled_flow = np.pad(flow, ((0, 1), (0, 1), (0, 0)), "edge")
+    np.testing.assert_allclose(halved_flow(flow), halved_flow(filled_flow))
+    means = filled_flow.reshape(3, 2, 4, 2, 2).mean((1, 3)) / 2
+    np.testing.assert_allclose(halved_flow(flow), means, rtol=1e-5, atol=1e-6)
 
 
 def test_nothing_goes_further_than_the_limit() -> None:
