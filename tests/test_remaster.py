@@ -538,6 +538,15 @@ def test_a_dry_run_says_what_would_be_done_and_leaves_nothing(
     assert (listing(out), times(out)) == (before, when)
 
 
+def test_machines_are_told_what_a_dry_run_finds(archive: Path, out: Path) -> None:
+    (archive / "empty.mp4").touch()
+    events = remaster(archive, out, "--dry-run", "--no-estimate", style="json").events
+    told = [each["event"] for each in events if each["event"] not in BY_TIME]
+    assert told == ["stock", "plan", "plan", "error"]
+    stock = next(each for each in events if each["event"] == "stock")
+    assert (stock["films"], stock["to do"], stock["bad"], stock["notes"]) == (2, 2, 1, [])
+
+
 def test_an_estimate_comes_near(archive: Path, out: Path) -> None:
     film(archive / "c.mkv", Video(150, (96, 64)))
     events = remaster(archive, out, "--estimate", style="json").events

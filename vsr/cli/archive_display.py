@@ -85,6 +85,7 @@ class JsonArchive(ArchiveDisplay):
         self.emit("stock", **sums, notes=[*stock.notes])
 
     def plan(self, stock: Stock) -> None:
+        self.stock(stock)
         for standing in stock.standings:
             film = standing.film.name if standing.film else None
             fields = {"source": standing.path, "film": film, "reason": standing.reason}
