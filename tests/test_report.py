@@ -53,6 +53,20 @@ def test_bench_makes_one_table_of_several_models_and_sizes(
     assert "VSR_ENGINES" not in os.environ
 
 
+def test_bench_times_the_whole_without_and_with_temporal(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="numba is not installed: pip install 'vsr[temporal]'")
+    monkeypatch.setattr(subject, "LEAST", 0.01)
+    words = ("--clip", SMALL, "--frames", "16", "--runs", "1", "-m", "nearest")
+    ran = vsr_here("bench", *words, "--temporal", "0.5", "--temporal-radius", "2")
+    assert ran.code == 0, ran.err
+    [line] = [line for line in ran.words.splitlines() if "--temporal" in line]
+    assert line.startswith("| the same with --temporal 0.5 --temporal-radius 2 | | ")
+    found = json.loads(ran.words.splitlines()[-1])["steadied"]
+    assert (found["temporal"], found["radius"]) == (0.5, 2)
+    assert found["fps"] > 0
+    assert vsr_here("bench", *words, "--temporal", "2").code == 2
+
+
 def test_what_a_gpu_does_meanwhile_is_asked_of_the_driver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

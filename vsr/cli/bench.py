@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vsr.cli.options import Precision, parse_size
+from vsr.cli.options import Precision, TemporalRadius, parse_size
 from vsr.errors import UsageError
 from vsr.settings import DEFAULT_MODEL, EncoderSettings, EngineSettings, UpscaleSettings
 
@@ -46,6 +46,10 @@ def bench(
     codec: Annotated[str, typer.Option(help="As for upscale.")] = "h264",
     crf: Annotated[float | None, typer.Option(help="As for upscale.")] = None,
     preset: Annotated[str | None, typer.Option(help="As for upscale.")] = None,
+    temporal: Annotated[
+        float, typer.Option(help="Also time the whole with so much --temporal, as for upscale.")
+    ] = 0.0,
+    temporal_radius: TemporalRadius = 1,
     frames: Annotated[int, typer.Option(help="Repeat the clip to this many frames.")] = 600,
     runs: Annotated[int, typer.Option(help="Medians over so many runs.")] = 3,
     opencv_model: OpenCvModel = None,
@@ -69,6 +73,7 @@ def bench(
     """
     if not clip.is_file():
         raise UsageError(f"{clip}: no such file; name a film with --clip")
+    UpscaleSettings(temporal=temporal, temporal_radius=temporal_radius)  # raises what is wrong
     from vsr.report.bench import bench as measure
 
     encoder = EncoderSettings(codec, crf, preset)
@@ -79,7 +84,7 @@ def bench(
         rivals = make_rivals(model, scale, opencv_model, torch, torch_compile)
         report = measure(
             *(clip, model, engine, encoder, frames, runs, rivals),
-            *(scale, size, rebuild, floor),
+            *(scale, size, rebuild, floor, temporal, temporal_radius),
         )
         reports.append(report)
         print_table(report)
@@ -115,6 +120,15 @@ def print_table(report: "BenchReport") -> None:
     print(f"| ideal: decode, engine, encode in turn | | {report.ideal_fps:.1f} |")
     share = f"{100 * report.share:.0f} % of ideal"
     print(f"| **whole, file to file** | | **{report.whole_fps:.1f}** ({share}) |")
+    if report.steadied is not None:
+        steadied = report.steadied
+        change = f"{100 * (steadied.fps / report.whole_fps - 1):+.0f} %"
+        times = steadied.processor_seconds / report.processor_seconds
+        radius = " --temporal-radius 2" * (steadied.radius == 2)
+        print(
+            f"| the same with --temporal {steadied.temporal:g}{radius} | | {steadied.fps:.1f} "
+            f"({change}; {times:.1f} times the processor time) |"
+        )
     for rival in report.rivals:
         times = report.whole_fps / rival.fps
         print(f"| {rival.name}, file to file | | {rival.fps:.1f} (vsr: {times:.1f} times) |")

@@ -41,6 +41,17 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Steadied:
+    """The whole once more, with neighbouring frames blended."""
+
+    temporal: float
+    radius: int
+    fps: float
+    processor_seconds: float
+    """User and system, per run."""
+
+
+@dataclass(frozen=True)
 class BenchReport:
     """What was measured."""
 
@@ -58,6 +69,7 @@ class BenchReport:
     """Of the whole process."""
     processor_seconds: float
     """User and system, per run of the whole."""
+    steadied: Steadied | None
     rivals: list[Stage]
     start_seconds: float
     """From the command to the file of one frame, all that can be kept being at hand."""
@@ -96,11 +108,14 @@ def bench(
     size: tuple[int, int] | None = None,
     rebuild: bool = False,
     find_floor: bool = False,
+    temporal: float = 0.0,
+    radius: int = 1,
 ) -> BenchReport:
     """Time everything on `clip`, repeated to at least `frames` frames, `runs` times in turn.
 
     It is taken to `size` first, if that is given. `rebuild` is to know how long an engine takes to
-    build that is there already. `find_floor` needs torch.
+    build that is there already. `find_floor` needs torch. With `temporal` the whole is also timed
+    with that.
     """
     with tempfile.TemporaryDirectory(prefix="vsr-bench-") as folder, ExitStack() as until_then:
         if rebuild:
@@ -118,14 +133,20 @@ def bench(
         }
         times: dict[str, list[float]] = {name: [] for name in stages}
         wholes: list[Whole] = []
+        steadied: list[Whole] = []
         starts: list[float] = []
         job = Job(film, Path(folder), model, engine, encoder, scale)
         gpu = subject.gpu
         rival_times: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+        blending = "--temporal", str(temporal), "--temporal-radius", str(radius)
+        if temporal:
+            run_whole(job, 1, gpu, *blending, "--frames", "3")  # compiles, where that is left to do
         for _ in tqdm(range(runs), "bench", unit="run", file=sys.stderr):
             for name, measure in stages.items():
                 times[name].append(measure())
             wholes.append(run_whole(job, count, gpu))
+            if temporal:
+                steadied.append(run_whole(job, count, gpu, *blending))
             starts.append(1 / run_whole(job, 1, gpu, "--frames", "1").fps)
             for rival in rivals:
                 seconds = rival.upscale_film(film, Path(folder) / "rival.mkv", encoder)
@@ -144,6 +165,7 @@ def bench(
         whole_fps=statistics.median(whole.fps for whole in wholes),
         peak_memory_mib=max(whole.peak_mib for whole in wholes),
         processor_seconds=statistics.median(whole.processor_seconds for whole in wholes),
+        steadied=steadied_by(temporal, radius, steadied),
         rivals=[Stage(name, 1000 * statistics.median(t)) for name, t in rival_times.items()],
         start_seconds=statistics.median(starts),
         build_seconds=subject.build_seconds,
@@ -151,6 +173,14 @@ def bench(
         gpu_memory_mib=median_of([whole.gpu_memory_mib for whole in wholes]),
         floor=subject.floor() if find_floor else None,
     )
+
+
+def steadied_by(temporal: float, radius: int, wholes: Sequence[Whole]) -> Steadied | None:
+    if not wholes:
+        return None
+    seconds = [whole.processor_seconds for whole in wholes]
+    fps = statistics.median(whole.fps for whole in wholes)
+    return Steadied(temporal, radius, fps, statistics.median(seconds))
 
 
 def median_of(values: Sequence[float | None]) -> float | None:
