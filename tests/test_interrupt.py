@@ -15,7 +15,7 @@ from films import Video, film, frames_of
 from runs import QUICK, VSR, begin, environment, listing, wait_for
 from small_networks import model, node
 
-LONGEST = 20.0
+LONGEST = 6.0
 """Seconds from the signal to the end of the process: 2 are promised; a machine that has more to do
 than this test gets the rest."""
 
@@ -42,7 +42,7 @@ def ends(process: subprocess.Popen[bytes], *signals: int) -> None:
         process.send_signal(number)
         time.sleep(0.05)
     try:
-        _, err = process.communicate(timeout=LONGEST)
+        _, err = process.communicate(timeout=10)
     finally:
         process.kill()
     assert time.monotonic() - began < LONGEST
@@ -120,7 +120,7 @@ def test_a_network_that_takes_seconds_for_a_frame_keeps_nobody_waiting(
     nodes = [node("Conv", f"{x} w{n}", f"c{n}", pads=[1] * 4) for n, x in enumerate(inputs)]
     nodes.append(node("DepthToSpace", "c13", "y", blocksize=2))
     onnx.save(model(nodes, weights), tmp_path / "slow.onnx")
-    movie = film(tmp_path / "wide.mkv", Video(frames=100, size=(320, 240)))
+    movie = film(tmp_path / "wide.mkv", Video(frames=8, size=(320, 240)))
     words = ("-m", tmp_path / "slow.onnx", "--precision", "fp32", "-o", out / "large.mkv")
     process = begin("upscale", movie, *words, XDG_CACHE_HOME=str(tmp_path / "cache"))
     wait_for("start", process)
@@ -190,6 +190,6 @@ def test_a_job_started_with_nohup_survives_its_terminal(tmp_path: Path, out: Pat
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGINT)
     wait_for("done", process)
-    process.communicate(timeout=LONGEST)
+    process.communicate(timeout=10)
     assert process.returncode == 0
     assert len(frames_of(out / "large.mkv")) == 50

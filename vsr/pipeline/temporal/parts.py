@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from itertools import pairwise
 
 PARTS = 8
-"""Of a plane; what is made of one stays in the processor's cache."""
+"""Of a plane. From 1 to 16 no difference in time was found on one thread."""
 
 
 def in_parts(pool: Executor, height: int, work: Callable[[int, int], None]) -> list[Future[None]]:

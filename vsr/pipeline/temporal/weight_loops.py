@@ -8,11 +8,9 @@ Units: codes of 8 bits; pixels.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vsr.pipeline.temporal.compiled import F, Values, compiled
-
-Luma = NDArray[np.uint8]
+from vsr.pipeline.temporal.motion import Luma
 
 
 @compiled

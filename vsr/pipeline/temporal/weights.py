@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vsr.pipeline.temporal.motion import Flow, Luma, Search, Values, fetch, places, soft
+from vsr.pipeline.temporal.compiled import Values
+from vsr.pipeline.temporal.motion import Flow, Luma, Search, fetch, places, soft
 from vsr.pipeline.temporal.weight_loops import compare, halve, judge, weigh
 from vsr.pipeline.temporal.workspace import Workspace
 
