@@ -173,6 +173,24 @@ def test_a_plain_network_collapsed_computes_the_same(block: str, colors: int) ->
     torch.testing.assert_close(collapsed(x), net(x), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("expansion", [0, 16])
+def test_a_lean_network_begins_near_enlargement_by_nearest_neighbour(expansion: int) -> None:
+    torch.manual_seed(0)
+    net: Any = build("lean", 2, channels=8, blocks=12, expansion=expansion)
+    x = torch.rand(1, 1, 9, 7)
+    features = net.head(x)
+    for block in net.body:
+        entered, features = features, block(features)
+        assert (features - entered).std() < 0.3 * entered.std()
+    collapsed = net.collapsed()
+    assert all(
+        type(m) is nn.Conv2d
+        for m in collapsed.modules()
+        if not list(m.children()) and list(m.parameters())
+    )
+    torch.testing.assert_close(collapsed(x), net(x), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("block", sorted(BLOCKS))
 def test_every_branch_of_a_block_is_trained(block: str) -> None:
     net = PlainNet(2, channels=6, convs=4, block=block)

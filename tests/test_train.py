@@ -253,13 +253,16 @@ def test_videos_are_trained_on_too(data: Path, tmp_path: Path) -> None:
 # The loop.
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_training_learns(data: Path, tmp_path: Path, precision: Any) -> None:
+def test_training_learns(data: Path, tmp_path: Path, precision: Any, optimizer: Any) -> None:
     recipe = replace(
         RECIPE,
         network={"kind": "plain", "channels": 16, "convs": 2},
         data=replace(RECIPE.data, batch=8),
-        schedule=Schedule(steps=90, ema=0.9, validate_every=30, precision=precision),
+        schedule=Schedule(
+            steps=90, ema=0.9, validate_every=30, precision=precision, optimizer=optimizer
+        ),
     )
     told: list[Progress] = []
     train(recipe, data, tmp_path, "cpu", on_progress=told.append)
@@ -274,10 +277,12 @@ def test_training_learns(data: Path, tmp_path: Path, precision: Any) -> None:
     assert told[-1].look.psnr == last["psnr"]
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_an_interrupted_training_ends_with_exactly_the_same_weights(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: Any
 ) -> None:
-    expected = train(RECIPE, data, tmp_path / "whole")
+    recipe = scheduled(RECIPE, optimizer=optimizer)
+    expected = train(recipe, data, tmp_path / "whole")
     draw = Batches.draw
 
     def draw_until_interrupted(self: Batches, step: int) -> Any:
@@ -288,9 +293,9 @@ def test_an_interrupted_training_ends_with_exactly_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(Batches, "draw", draw_until_interrupted)
         with pytest.raises(KeyboardInterrupt):
-            train(RECIPE, data, tmp_path / "broken")
+            train(recipe, data, tmp_path / "broken")
     torch.rand(7)  # another process would have another random state
-    assert_equal_weights(train(RECIPE, data, tmp_path / "broken"), expected)
+    assert_equal_weights(train(recipe, data, tmp_path / "broken"), expected)
     assert [look["step"] for look in looks(tmp_path / "broken" / "tiny_x2")] == [2, 4, 6]
 
 

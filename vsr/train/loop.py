@@ -18,6 +18,7 @@ from vsr.pipeline.prefetch import prefetch
 from vsr.train.data import Batches, Pair, read_pairs, read_validation, to_tensor
 from vsr.train.metrics import Look, Metrics
 from vsr.train.objective import Objective
+from vsr.train.optimizer import Optimizer
 from vsr.train.quantize import calibrate, quantize
 from vsr.train.recipe import Recipe
 from vsr.train.state import CHECKPOINT, State, begin_with
@@ -110,10 +111,9 @@ def fit(
         net,
         multi_avg_fn=get_ema_multi_avg_fn(schedule.ema),  # type: ignore[no-untyped-call]
     )
-    optimizer = torch.optim.Adam(net.parameters(), lr=schedule.learning_rate)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.steps)
+    optimizer = Optimizer(net, schedule)
     objective = Objective(recipe, data, out, place, autocast)
-    parts = {"net": net, "average": average, "optimizer": optimizer, "cosine": cosine}
+    parts = {"net": net, "average": average, "optimizer": optimizer}
     if objective.adversary is not None:
         parts["adversary"] = objective.adversary.net
         parts["adversary optimizer"] = objective.adversary.optimizer
@@ -133,20 +133,19 @@ def fit(
                 sr = net(lr)
             sr = sr.float()
             loss = objective.loss(lr, sr, hr)
-            optimizer.zero_grad(set_to_none=True)
+            net.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             if schedule.clip_norm:
                 nn.utils.clip_grad_norm_(net.parameters(), schedule.clip_norm)
             optimizer.step()
-            cosine.step()
             average.update_parameters(net)
             objective.learn(sr, hr)
             losses.append(loss.detach())
             if step % schedule.validate_every == 0 or step == last:
                 quality = validate(average.module, validation, recipe.scale, place)
                 figures = round(quality.psnr, 3), round(quality.ssim, 4)
-                rate = float(cosine.get_last_lr()[0])
                 mean = float(torch.stack(losses).mean())
+                rate = optimizer.learning_rate
                 metrics.add(Look(step, mean, *figures, rate, clock.share, clock.seconds))
                 metrics.plot(recipe.name)
                 state.save(step)

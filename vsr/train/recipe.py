@@ -55,8 +55,10 @@ class Schedule:
     """Steps in which the learning rate falls to zero, along half a cosine."""
     stop: int | None = None
     """Steps after which training ends, if that is earlier."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """"muon" is for kernels, which learn several times faster with it; the rest gets Adam."""
     learning_rate: float = 1e-3
-    """Adam's, at the start."""
+    """The optimizer's, at the start."""
     clip_norm: float | None = None
     """Gradients longer than this are cut to this length, so that no one batch can do damage."""
     ema: float = 0.999

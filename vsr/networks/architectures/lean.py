@@ -2,7 +2,8 @@
 
 Residual blocks at the small size, one sub-pixel convolution for all of the enlargement, and the
 nearest-neighbour enlargement added to its result. The blocks' sums cost nothing measurable on a
-processor. Its convolutions train as wide ones and are collapsed to 3x3 afterwards.
+processor. The first convolution of a block begins near the identity; with Adam, convolutions train
+better as wide ones (`expansion`), which are collapsed to 3x3 afterwards, and with Muon as they are.
 
 Source: blocks from Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution"
 (EDSR, 2017), section 3.1; collapsible convolutions from Bhardwaj et al. (SESR, 2022), section 3;
@@ -13,6 +14,7 @@ Du et al., "Anchor-based Plain Net for Mobile Image Super-Resolution" (2021), se
 import copy
 from typing import cast
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -21,6 +23,24 @@ from vsr.networks.architectures.reparameterised import CollapsibleConv2d
 
 INITIAL_RESIDUAL = 0.1
 """How strong a block's residual is at the start, compared with Xavier's initialisation."""
+
+
+def convolution(
+    ins: int, outs: int, expansion: int, identity: bool = False, gain: float = 1.0
+) -> nn.Module:
+    """A 3x3 convolution that trains as one `expansion` channels wide, or, where that is 0, as
+    itself. It begins as `gain` times Xavier's, and, with `identity`, as that beside the identity.
+    """
+    if expansion:
+        wide = CollapsibleConv2d(ins, outs, expansion, identity)
+        wide.project.data *= gain
+        return wide
+    conv = nn.Conv2d(ins, outs, 3, padding=1)
+    nn.init.zeros_(cast(Tensor, conv.bias))
+    nn.init.xavier_normal_(conv.weight, gain)
+    if identity:
+        conv.weight.data += nn.init.dirac_(torch.empty_like(conv.weight))
+    return conv
 
 
 class LeanBlock(nn.Module):
@@ -32,10 +52,8 @@ class LeanBlock(nn.Module):
     def __init__(self, channels: int, expansion: int) -> None:
         super().__init__()
         self.enter: nn.Module = nn.Identity()
-        self.conv1: nn.Module = CollapsibleConv2d(channels, channels, expansion)
-        conv2 = CollapsibleConv2d(channels, channels, expansion, identity=False)
-        conv2.project.data *= INITIAL_RESIDUAL
-        self.conv2: nn.Module = conv2
+        self.conv1 = convolution(channels, channels, expansion, identity=True)
+        self.conv2 = convolution(channels, channels, expansion, gain=INITIAL_RESIDUAL)
 
     def forward(self, x: Tensor) -> Tensor:
         entered = self.enter(x)
@@ -61,10 +79,10 @@ class LeanNet(nn.Module):
         super().__init__()
         self.scale, self.squeeze = scale, squeeze
         self.unshuffle = PixelUnshuffle(squeeze, colors) if squeeze > 1 else nn.Identity()
-        self.head: nn.Module = CollapsibleConv2d(colors * squeeze**2, channels, expansion)
+        self.head = convolution(colors * squeeze**2, channels, expansion)
         self.body = repeated(blocks, lambda: LeanBlock(channels, expansion))
         values = colors * (scale * squeeze) ** 2
-        self.tail: nn.Module = CollapsibleConv2d(channels, values, expansion, identity=False)
+        self.tail = convolution(channels, values, expansion)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.body(self.head(self.unshuffle(x)))
