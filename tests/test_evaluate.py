@@ -20,14 +20,14 @@ from vsr.errors import BackendError, InputError
 from vsr.evaluate.protocol import evaluate, measure, read_set
 from vsr.evaluate.quality import MEASURES, Measure, gmsd, haarpsi, psnr, sharpness, ssim
 from vsr.evaluate.scores import Row, Scores, rows, table
-from vsr.evaluate.upscalers import engine_upscaler, find_upscalers
+from vsr.evaluate.upscalers import Small, engine_upscaler, find_upscalers
 from vsr.media.pictures import luma_of, write_png
 from vsr.networks.catalog import ModelCard, bundled, cards
 from vsr.networks.classical import NAMES as CLASSICAL
 from vsr.networks.classical import classical
 from vsr.networks.foreign import read_foreign
 from vsr.settings import Precision
-from vsr.shrink import bicubic_shrink, shrink_matrix
+from vsr.shrink import bicubic_shrink, shrink_matrix, to_codes
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 BENCHMARKS = SHARED / "eval"
@@ -193,7 +193,7 @@ def test_shrinking_by_two_weighs_eight_samples_as_imresize_does() -> None:
 def test_a_border_as_wide_as_the_scale_does_not_count() -> None:
     truth = picture(41, 42)
 
-    def wrong_at_the_border(small: Luma) -> Luma:
+    def wrong_at_the_border(small: Small) -> Luma:
         result = truth[: small.shape[0] * 3, : small.shape[1] * 3].copy()
         result[:3] = result[-3:] = result[:, :3] = result[:, -3:] = 0
         return result
@@ -209,7 +209,7 @@ def test_an_rgb_network_gets_rgb_and_is_judged_by_luma(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, truth)
     given = []
 
-    def nearly(small: Luma) -> Luma:
+    def nearly(small: Small) -> Luma:
         given.append(small)
         result = truth[:32].copy()
         result[2:-2, 2:-2, 2] ^= 1  # blue, by one code
@@ -239,6 +239,29 @@ def test_a_network_is_judged_by_what_it_computes_itself(channels: int) -> None:
     assert np.abs(large - expected).max() <= 1
 
 
+def test_fractions_of_codes_reach_a_luma_network() -> None:
+    small = 100 + np.linspace(0, 1, 24 * 32).reshape(24, 32)
+    large = engine_upscaler(classical("nearest", 2))(small)
+    np.testing.assert_array_equal(large, to_codes(small).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_luma_is_judged_with_fractions_of_codes_unless_it_is_to_be_rounded() -> None:
+    truth = picture(32, 40)
+    given: list[Small] = []
+
+    def kept(small: Small) -> Luma:
+        given.append(small)
+        return truth
+
+    evaluate(kept, 2, [truth])
+    evaluate(kept, 2, [truth], rounded=True)
+    fine, rounded = given
+    assert fine.dtype == np.float64
+    np.testing.assert_array_equal(rounded, bicubic_shrink(truth, 2))
+    assert 0.2 < np.abs(fine - rounded).mean() < 0.3  # evenly spread over -0.5..0.5
+    assert np.abs(fine - rounded).max() <= 0.5
+
+
 def test_files_are_named_without_their_folders_where_that_tells_them_apart(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a/net.onnx", "b/net.onnx", "b/other.onnx")]
     for path in paths:
@@ -250,9 +273,11 @@ def test_files_are_named_without_their_folders_where_that_tells_them_apart(tmp_p
 
 
 @cache
-def on_set5(name: str, scale: int, precision: Precision = "fp32") -> dict[str, float]:
+def on_set5(
+    name: str, scale: int, precision: Precision = "fp32", rounded: bool = False
+) -> dict[str, float]:
     network = classical(name, scale) if name in CLASSICAL else bundled(name, scale)
-    return measure(network, BENCHMARKS / "Set5", precision)
+    return measure(network, BENCHMARKS / "Set5", precision, rounded)
 
 
 @needs_benchmarks
@@ -268,10 +293,13 @@ each_card = pytest.mark.parametrize("card", cards(), ids=lambda card: f"{card.na
 
 
 @needs_benchmarks
-def test_bicubic_scores_on_set5_as_in_the_papers() -> None:
-    found = on_set5("bicubic", 2)
-    assert found["psnr"] == pytest.approx(33.66, abs=0.04)
-    assert found["ssim"] == pytest.approx(0.9299, abs=0.001)
+@pytest.mark.parametrize(
+    ("scale", "psnr", "ssim"), [(2, 33.66, 0.9299), (3, 30.39, 0.8682), (4, 28.42, 0.8104)]
+)
+def test_bicubic_scores_on_set5_as_in_the_papers(scale: int, psnr: float, ssim: float) -> None:
+    found = on_set5("bicubic", scale)  # VDSR (2016), table 3
+    assert found["psnr"] == pytest.approx(psnr, abs=0.005)
+    assert found["ssim"] == pytest.approx(ssim, abs=0.0001)
 
 
 @needs_benchmarks
@@ -292,17 +320,18 @@ def test_8_bit_twins_have_the_quality_on_their_cards(card: ModelCard) -> None:
     except BackendError as error:
         pytest.skip(str(error))
     assert found["psnr"] == pytest.approx(card.int8.quality["Set5"]["psnr"], abs=0.03)
-    assert found["psnr"] > card.quality["Set5"]["psnr"] - 0.1
+    assert found["psnr"] > on_set5(card.name, card.scale, rounded=True)["psnr"] - 0.1
 
 
 @needs_benchmarks
 @each_card
 def test_bf16_costs_no_visible_quality(card: ModelCard) -> None:
     try:
-        fast = on_set5(card.name, card.scale, "bf16")
+        fast = on_set5(card.name, card.scale, "bf16", rounded=True)
     except BackendError as error:
         pytest.skip(str(error))
-    assert fast["psnr"] == pytest.approx(on_set5(card.name, card.scale)["psnr"], abs=0.03)
+    exact = on_set5(card.name, card.scale, rounded=True)
+    assert fast["psnr"] == pytest.approx(exact["psnr"], abs=0.03)
 
 
 # What is made of it.
@@ -460,6 +489,18 @@ def test_eval_prints_a_table_and_a_json_line_for_every_model(
         ("nearest", "1.png"),
     ]
     assert np.mean([written[n]["values"]["psnr"][0] for n in (0, 2)]) == printed[0]["psnr"]
+
+
+@pytest.mark.parametrize("words", [["--rounded"], ["--precision", "auto"]])
+def test_eval_says_where_luma_is_rounded(pictures: Path, words: list[str]) -> None:
+    ran = vsr_here("eval", "bicubic", "--data", pictures, *words)
+    assert ran.code == 0, ran.err
+    lines = ran.words.splitlines()
+    assert lines[0] == "Two, x2: 2 pictures, small luma rounded to 8 bits"
+    upscale = engine_upscaler(classical("bicubic", 2))
+    expected = evaluate(upscale, 2, read_set(pictures), rounded=True)
+    assert json.loads(lines[-1])["psnr"] == pytest.approx(expected.psnr, abs=0.02)
+    assert expected != evaluate(upscale, 2, read_set(pictures))
 
 
 def test_eval_draws_a_bar_for_every_picture(pictures: Path, tmp_path: Path) -> None:

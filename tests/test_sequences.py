@@ -18,9 +18,9 @@ from vsr.evaluate.motion import find_flow, visible, warp
 from vsr.evaluate.scores import FLAWLESS, Scores
 from vsr.evaluate.sequences import find_sequences, judge_sequences, read_sequence
 from vsr.evaluate.temporal import find_motion, flicker, tof, warping_error
-from vsr.evaluate.upscalers import Picture, Upscaler, find_upscalers
+from vsr.evaluate.upscalers import Picture, Small, Upscaler, find_upscalers
 from vsr.media.pictures import to_rgb, to_ycc, write_png
-from vsr.shrink import bicubic_shrink
+from vsr.shrink import bicubic_shrink, to_codes
 
 needs_opencv = pytest.mark.skipif(
     find_spec("cv2") is None, reason="OpenCV is not installed: pip install 'vsr[eval]'"
@@ -260,11 +260,11 @@ def test_compressed_films_are_harder_and_the_more_so_the_smaller(tmp_path: Path)
 @needs_opencv
 def test_an_rgb_network_gets_rgb_made_of_the_small_frames(tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "pan", pan(3))
-    given: list[Picture] = []
+    given: list[Small] = []
 
-    def doubled(pictures: Sequence[Picture]) -> list[Picture]:
+    def doubled(pictures: Sequence[Small]) -> list[Picture]:
         given.extend(pictures)
-        return [picture.repeat(2, axis=0).repeat(2, axis=1) for picture in pictures]
+        return [to_codes(small).repeat(2, axis=0).repeat(2, axis=1) for small in pictures]
 
     [rgb] = judge(folder, [Upscaler("doubled", 3, doubled)])
     truth = read_sequence(folder, 2, frames=60)

@@ -39,14 +39,19 @@ def sampling_matrix(
     return matrix
 
 
-def bicubic_shrink(plane: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+def bicubic_reduction(plane: NDArray[np.uint8], factor: int) -> Array:
     """The plane shrunk by `factor` with MATLAB's antialiased bicubic, the benchmarks' definition.
 
     Shapes: (h, w) -> (h // factor, w // factor), or the same with any axes before them.
     """
     rows = shrink_matrix(plane.shape[-2], factor)
     columns = shrink_matrix(plane.shape[-1], factor)
-    return to_codes(rows @ plane.astype(np.float64) @ columns.T)
+    return rows @ plane.astype(np.float64) @ columns.T
+
+
+def bicubic_shrink(plane: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """`bicubic_reduction`, rounded to 8 bits."""
+    return to_codes(bicubic_reduction(plane, factor))
 
 
 def bicubic_resize(planes: NDArray[np.uint8], size: float) -> NDArray[np.uint8]:
@@ -63,7 +68,7 @@ def bicubic_resize(planes: NDArray[np.uint8], size: float) -> NDArray[np.uint8]:
     return to_codes(rows @ planes.astype(np.float64) @ columns.T)
 
 
-def to_codes(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+def to_codes(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Rounded, half up, to 8 bits."""
     codes: NDArray[np.uint8] = np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
     return codes

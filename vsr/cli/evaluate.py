@@ -42,6 +42,14 @@ def evaluate(
     ] = 0.0,
     temporal_radius: Annotated[int, typer.Option(help="As for upscale.")] = 1,
     scale: Annotated[int, typer.Option("-x", "--scale", help="The factor.")] = 2,
+    rounded: Annotated[
+        bool,
+        typer.Option(
+            "--rounded",
+            help="Round small luma to 8 bits, as in films; the papers' is finer. Always so in less "
+            "than fp32.",
+        ),
+    ] = False,
     precision: Annotated[Precision, typer.Option(help="As for upscale.")] = Precision.fp32,
     lpips: Annotated[
         list[Path] | None,
@@ -60,6 +68,7 @@ def evaluate(
 ) -> None:
     """How near to the truth models come, by the protocol of the papers: on pictures, or on
     sequences, where steadiness counts, too."""
+    rounded = rounded or precision is not Precision.fp32
     crfs = parse_crfs(crf, video)
     for word, value in (("--temporal", temporal), ("--noise", noise)):
         if value and not video:
@@ -77,9 +86,11 @@ def evaluate(
             upscalers, data, scale, crfs, frames, measures, temporal, temporal_radius, noise
         )
     else:
-        scores = judge_pictures(upscalers, data, scale, measures)
+        scores = judge_pictures(upscalers, data, scale, measures, rounded)
     count = len({each.item for each in scores})
     what = f"sequences, at most {frames} frames of each" if video else "pictures"
+    if rounded and not video:
+        what += ", small luma rounded to 8 bits"
     print(f"{data.name}, x{scale}: {count} {what}\n")
     report(scores, data, scale, json_file)
     if plot is not None:
@@ -135,14 +146,23 @@ def find_upscalers(
     found = find(list(dict.fromkeys(models)), scale, precision.value)
     if opencv_model is not None:
         from vsr.report.rivals import opencv_rival
+        from vsr.shrink import to_codes
 
         rival = opencv_rival(opencv_model)
-        found.append(Upscaler(rival.name, 1, lambda planes: [*map(rival.upscale_luma, planes)]))
+        found.append(
+            Upscaler(
+                rival.name, 1, lambda planes: [rival.upscale_luma(to_codes(p)) for p in planes]
+            )
+        )
     return found
 
 
 def judge_pictures(
-    upscalers: list[Upscaler], data: Path, scale: int, measures: dict[str, Measure]
+    upscalers: list[Upscaler],
+    data: Path,
+    scale: int,
+    measures: dict[str, Measure],
+    rounded: bool,
 ) -> list[Scores]:
     from tqdm import tqdm
 
@@ -153,7 +173,7 @@ def judge_pictures(
     if not pictures:
         raise UsageError(f"{data}: holds no pictures")
     shown = tqdm(
-        judge(upscalers, pictures, scale, measures),
+        judge(upscalers, pictures, scale, measures, rounded),
         total=len(upscalers) * len(pictures),
         unit="picture",
         file=sys.stderr,

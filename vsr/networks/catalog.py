@@ -27,7 +27,7 @@ class Int8Card:
     sha256: str
     """Of the ONNX file."""
     quality: dict[str, dict[str, float]]
-    """As in ModelCard."""
+    """As in ModelCard, but from luma rounded to 8 bits, as in films."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Quality against time: the table by which it is decided which networks ship.
 
-Quality is luma PSNR by the papers' protocol. Time is a frame's share of a film: the frame graph
-from 8-bit 4:2:0 to 8-bit 4:2:0, with as many frames in work as keep the engine busy. The models
-are timed in turn, over and over, so that whatever else the machine does falls on all alike.
+Quality is luma PSNR by the papers' protocol, of luma rounded to 8 bits as in films. Time is a
+frame's share of a film: the frame graph from 8-bit 4:2:0 to 8-bit 4:2:0, with as many frames in
+work as keep the engine busy. The models are timed in turn, over and over, so that whatever else
+the machine does falls on all alike.
 """
 
 import math
@@ -121,7 +122,7 @@ def find_frontier(
         shown, descriptions, quartiles, strict=True
     ):
         psnr = {
-            name: measure(candidate.network, folder, candidate.precision)["psnr"]
+            name: measure(candidate.network, folder, candidate.precision, rounded=True)["psnr"]
             for name, folder in benchmarks.items()
         }
         weights = count_weights(candidate.network)

@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsr.errors import InputError
+from vsr.kernels import Array
 from vsr.media.pictures import Planes, find_pictures, luma_of, read_rgb, to_rgb, to_ycc
 from vsr.media.runs import read_runs
-from vsr.shrink import bicubic_resize, bicubic_shrink
+from vsr.shrink import bicubic_reduction, bicubic_resize, bicubic_shrink
 from vsr.train.camera import moving
 from vsr.train.film import FilmDecay, decay
 from vsr.train.recipe import Data, Recipe
 
 Pair = tuple[Planes, Planes]
 """A small picture, (c, h, w), and the truth, (c, h * scale, w * scale); uint8."""
+Judged = tuple[Planes | Array, Planes]
+"""The same to judge by: the small luma has fractions of codes, as in the benchmarks."""
 
 FILM_SIDE = 384
 """Side of the decayed films' truths, pixels: a multiple of 2 * scale for every scale."""
@@ -38,7 +41,7 @@ class Stills:
     def __init__(self, pictures: Iterable[Planes], scale: int, least: int) -> None:
         """Pictures with a side below `least` are left out."""
         self.pairs = [
-            (np.stack([bicubic_shrink(plane, scale) for plane in truth]), truth)
+            (bicubic_shrink(truth, scale), truth)
             for truth in pictures
             if min(truth.shape[1:]) >= least
         ]
@@ -161,7 +164,7 @@ def turn(planes: Planes, turns: int, mirror: bool) -> Planes:
     return planes[:, :, ::-1] if mirror else planes
 
 
-def to_tensor(planes: Planes) -> Tensor:
+def to_tensor(planes: Planes | Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(planes)).float() / 255
 
 
@@ -195,7 +198,7 @@ def read_pairs(recipe: Recipe, data: Path) -> Pairs:
     return Stills((bicubic_resize(p, size) for size in wanted.sizes for p in planes), scale, least)
 
 
-def read_validation(recipe: Recipe, data: Path) -> list[Pair]:
+def read_validation(recipe: Recipe, data: Path) -> list[Judged]:
     """Pairs to judge progress by: the validation pictures, reduced as the recipe says."""
     pictures = [read_rgb(path) for path in find_pictures(data / recipe.data.validation)]
     if not pictures:
@@ -204,9 +207,10 @@ def read_validation(recipe: Recipe, data: Path) -> list[Pair]:
     if recipe.data.decay == "bicubic":
         planes = (luma_of(p)[None] if colors == 1 else np.moveaxis(p, -1, 0) for p in pictures)
         whole = [p[:, : p.shape[1] // scale * scale, : p.shape[2] // scale * scale] for p in planes]
-        return [(np.stack([bicubic_shrink(plane, scale) for plane in p]), p) for p in whole]
+        shrink = bicubic_reduction if colors == 1 else bicubic_shrink
+        return [(shrink(truth, scale), truth) for truth in whole]
     settings = FilmDecay.from_table(recipe.data.film)
-    pairs = []
+    pairs: list[Judged] = []
     for number, picture in enumerate(pictures):
         rng = np.random.default_rng(number)
         truth = moving(to_ycc(picture), FILM_FRAMES, rng)

@@ -15,7 +15,7 @@ from vsr.evaluate.quality import Quality, psnr, ssim
 from vsr.media.pictures import Luma, Planes, luma_of
 from vsr.networks.architectures import build
 from vsr.pipeline.prefetch import prefetch
-from vsr.train.data import Batches, Pair, read_pairs, read_validation, to_tensor
+from vsr.train.data import Batches, Judged, read_pairs, read_validation, to_tensor
 from vsr.train.metrics import Look, Metrics
 from vsr.train.objective import Objective
 from vsr.train.optimizer import Optimizer
@@ -187,7 +187,7 @@ class Clock:
         return round(self.waited / (time.perf_counter() - self.began), 3)
 
 
-def validate(net: nn.Module, pairs: Sequence[Pair], scale: int, device: torch.device) -> Quality:
+def validate(net: nn.Module, pairs: Sequence[Judged], scale: int, device: torch.device) -> Quality:
     """Mean PSNR and SSIM of the network's luma, a border as wide as the scale left out."""
     scores = []
     for lr, truth in pairs:

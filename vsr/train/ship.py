@@ -40,7 +40,7 @@ def ship(
     if int8 is not None:
         twin = export(int8, recipe.family, recipe.colors, int8=True)
         digest = write(twin, file.with_suffix(".int8.onnx"))
-        card = replace(card, int8=Int8Card(digest, judge(twin, data)))
+        card = replace(card, int8=Int8Card(digest, judge(twin, data, rounded=True)))
     file.with_suffix(".json").write_text(json.dumps(asdict(card), indent=2) + "\n")
     return card
 
@@ -51,5 +51,5 @@ def write(network: Network, file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def judge(network: Network, data: Path) -> dict[str, dict[str, float]]:
-    return {name: measure(network, data / "eval" / name) for name in BENCHMARKS}
+def judge(network: Network, data: Path, rounded: bool = False) -> dict[str, dict[str, float]]:
+    return {name: measure(network, data / "eval" / name, rounded=rounded) for name in BENCHMARKS}
