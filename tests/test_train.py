@@ -330,6 +330,20 @@ def test_a_recipe_can_begin_with_another_ones_weights(data: Path, tmp_path: Path
         train(replace(orphan, name="orphan_x2"), data, tmp_path)
 
 
+def test_a_network_that_trained_as_a_wider_one_can_go_on_as_what_it_collapses_to(
+    data: Path, tmp_path: Path
+) -> None:
+    lean = {"kind": "lean", "channels": 4, "blocks": 1}
+    wide = train(replace(RECIPE, network=lean | {"expansion": 8}), data, tmp_path)
+    still = scheduled(RECIPE, steps=1, learning_rate=0.0, start="tiny_x2", optimizer="muon")
+    narrow = replace(still, name="narrow_x2", network=lean | {"expansion": 0})
+    collapsed: Any = wide
+    assert_equal_weights(train(narrow, data, tmp_path), collapsed.collapsed())
+    back = replace(still, name="back_x2", network=lean | {"expansion": 8})
+    with pytest.raises(InputError, match="none of its weights fit"):
+        train(scheduled(back, start="narrow_x2"), data, tmp_path)
+
+
 def test_a_teacher_is_imitated(data: Path, tmp_path: Path) -> None:
     teacher = train(RECIPE, data, tmp_path).eval()
     pupil = replace(

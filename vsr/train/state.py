@@ -77,16 +77,19 @@ def average_of(kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def begin_with(net: nn.Module, path: Path) -> int:
-    """Set the network's weights to another training's average, wherever the shapes agree.
+    """Set the network's weights to another training's average, wherever names and shapes agree.
 
-    Returns how many tensors were set. Raises InputError where none was.
+    What trained as something wider is begun with as that or as what it collapses to.
+    Returns how many tensors were set. Raises InputError where no kernel was.
     """
     if not path.exists():
         raise InputError(f"{path}: no such checkpoint; train that recipe first")
     ours = net.state_dict()
-    theirs = average_of(read(path))
+    trained, _ = load_average(path)
+    collapsed: nn.Module = getattr(trained, "collapsed", lambda: trained)()
+    theirs = collapsed.state_dict() | trained.state_dict()
     shared = {n: t for n, t in theirs.items() if n in ours and ours[n].shape == t.shape}
-    if not shared:
+    if all(weight.ndim < 2 for weight in shared.values()):  # biases alone are no beginning
         raise InputError(f"{path}: none of its weights fit this recipe's network")
     net.load_state_dict(shared, strict=False)
     return len(shared)
