@@ -174,7 +174,7 @@ def test_a_plain_network_collapsed_computes_the_same(block: str, colors: int) ->
 
 
 @pytest.mark.parametrize("expansion", [0, 16])
-def test_a_lean_network_begins_near_enlargement_by_nearest_neighbour(expansion: int) -> None:
+def test_a_lean_networks_blocks_begin_near_the_identity_and_collapse(expansion: int) -> None:
     torch.manual_seed(0)
     net: Any = build("lean", 2, channels=8, blocks=12, expansion=expansion)
     x = torch.rand(1, 1, 9, 7)

@@ -29,6 +29,7 @@ Upscale = Callable[[Small], Picture]
 DEEP = 256
 """16-bit codes to one of 8 bits: R'G'B' that goes through Y'CbCr this fine comes back whole."""
 DEEP_FULL_RANGE = 257
+"""The same in full range: 255 becomes 65535."""
 
 
 @dataclass(frozen=True)
